@@ -1,0 +1,86 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// LoadScalerStatus is what was last decided, and why. It is written when the
+// decision, a step of its reasons, or a condition changed: it is no ticker.
+type LoadScalerStatus struct {
+	// ObservedGeneration is the generation of the spec that this status speaks of.
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// CurrentReplicas is the number of pods that existed, leaving ones apart.
+	CurrentReplicas int32 `json:"currentReplicas"`
+	// DesiredReplicas is the number of replicas decided on.
+	DesiredReplicas int32 `json:"desiredReplicas"`
+	// ReadyReplicas is the number of ready pods.
+	ReadyReplicas int32 `json:"readyReplicas"`
+	// StartingReplicas is the number of replicas asked for that are still trusted to become ready.
+	StartingReplicas int32 `json:"startingReplicas"`
+	// ElasticReplicas is the number of pods on elastic nodes, paid by the second.
+	ElasticReplicas int32 `json:"elasticReplicas"`
+	// Summary holds short strings for the columns of kubectl get.
+	Summary Summary `json:"summary,omitzero"`
+	// Loads are the readings behind the last change.
+	Loads []LoadStatus `json:"loads,omitempty"`
+	// LastScaleTime is when cusme last wrote replicas.
+	LastScaleTime *metav1.Time `json:"lastScaleTime,omitempty"`
+	// Reasons is the ledger of the last decision: a line for every step that had something to say.
+	Reasons []Reason `json:"reasons,omitempty"`
+	// Conditions: Ready, ScalingActive, AbleToScale, ScalingLimited, ReadingsFresh, Steerable.
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Summary holds short strings for the columns of kubectl get.
+type Summary struct {
+	// Target is what is scaled, such as Deployment/webui.
+	Target string `json:"target,omitempty"`
+	// Load is the reading behind the last change, such as 0.83.
+	Load string `json:"load,omitempty"`
+	// Band is the band of the deciding load, such as 0.5..0.8.
+	Band string `json:"band,omitempty"`
+	// Pods counts pods as ready/starting/elastic.
+	Pods string `json:"pods,omitempty"`
+	// Why is the last reason's sentence.
+	Why string `json:"why,omitempty"`
+}
+
+// LoadStatus is one load's reading behind the last change.
+type LoadStatus struct {
+	// Name of the load.
+	Name string `json:"name"`
+	// Value is the last good value.
+	Value string `json:"value,omitempty"`
+	// ObservedAt is when that value was true.
+	ObservedAt *metav1.Time `json:"observedAt,omitempty"`
+	// State is Pending, Fresh, Stale, Failed or Invalid.
+	State string `json:"state"`
+	// Message says what is wrong when the state is not Fresh.
+	Message string `json:"message,omitempty"`
+}
+
+// Reason is one step's line in the ledger of a decision.
+type Reason struct {
+	// Step that spoke, such as demand or young.
+	Step string `json:"step"`
+	// From is the number of replicas wanted before the step.
+	From int32 `json:"from"`
+	// To is the number of replicas wanted after it.
+	To int32 `json:"to"`
+	// Why is its sentence.
+	Why string `json:"why"`
+}
+
+// Condition types of a LoadScaler.
+const (
+	// ConditionReady is True when the spec is understood and the target exists.
+	ConditionReady = "Ready"
+	// ConditionScalingActive is True when decisions rest on a fresh reading.
+	ConditionScalingActive = "ScalingActive"
+	// ConditionAbleToScale is True when the last write of replicas was accepted, or none was needed.
+	ConditionAbleToScale = "AbleToScale"
+	// ConditionScalingLimited is True when a rule other than the load sets the number of replicas.
+	ConditionScalingLimited = "ScalingLimited"
+	// ConditionReadingsFresh is True when every load's reading is fresh.
+	ConditionReadingsFresh = "ReadingsFresh"
+	// ConditionSteerable is True when it can be predicted which pods a scale-in removes.
+	ConditionSteerable = "Steerable"
+)

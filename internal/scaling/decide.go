@@ -1,0 +1,112 @@
+// Package scaling decides how many replicas a target should have, which of its
+// pods would go, and why.
+//
+// It is pure: a decision is a function of values, the time among them. There is
+// no clock, logger, client or metric in here, so that the same code can run
+// under a controller, in a simulation of a fortnight, and in a fuzzer.
+package scaling
+
+// steps is the whole algorithm, in order. Each step receives the number of
+// replicas the steps before it want and returns its own, with a sentence when
+// it has something to say. A new rule is one file and one line here.
+var steps = []step{
+	{Demand, demand},       // What the load asks for. First: everything after it only tempers this.
+	{Stabilize, stabilize}, // Remember recent demands, so that a dip of one reading moves nothing. Before pace, as in HPA, so that waiting is not counted as pacing.
+	{Pace, pace},           // How fast replicas may move. After stabilize: it limits the move that will really be made.
+	{Bounce, bounce},       // No step down that would have to be taken back. After pace: a slower move may not bounce at all.
+	{Young, young},         // Shrink only by pods that would go before the first young one. Last of the tempering steps: it needs the number of pods that would really go.
+	{Bounds, bounds},       // Minimum and maximum. Last, so that nothing outranks the maximum: it is a promise about money.
+}
+
+// Steps of a decision, as they appear in reasons.
+const (
+	Demand    Step = "demand"
+	Stabilize Step = "stabilize"
+	Pace      Step = "pace"
+	Bounce    Step = "bounce"
+	Young     Step = "young"
+	Bounds    Step = "bounds"
+)
+
+// Step names one rule of the algorithm.
+type Step string
+
+type step struct {
+	name Step
+	// temper returns the replicas wanted after this step, and a sentence;
+	// no sentence means the step has nothing to say and changes nothing.
+	temper func(in input, want int32) (int32, string)
+}
+
+// input is everything a step may look at.
+type input struct {
+	Observation
+	Policy
+	History
+	loads []assessed // the readings, judged, in the policy's order
+}
+
+// Decide returns what to do about o under p, given what happened before.
+// It changes none of its arguments, and gives the same answer every time.
+func Decide(o Observation, p Policy, h History) Decision {
+	in := input{Observation: o, Policy: p, History: h.begun(o)}
+	in.loads = assess(in)
+
+	d := Decision{Replicas: o.Replicas, Loads: verdicts(in.loads)}
+	for _, s := range steps {
+		want, why := s.temper(in, d.Replicas)
+		if s.name == Demand {
+			d.Demand = want
+		}
+		if why == "" {
+			continue
+		}
+		d.Reasons = append(d.Reasons, Reason{Step: s.name, From: d.Replicas, To: want, Why: why})
+		d.Replicas = want
+	}
+	d.Lose = in.losing(d.Replicas)
+	d.remember = in.remembered()
+	return d
+}
+
+// A Decision is a number of replicas and the ledger that led to it.
+type Decision struct {
+	// Replicas is the number to ask for; equal to the observed one when nothing moves.
+	Replicas int32
+	// Demand is what the load alone asked for.
+	Demand int32
+	// Lose names the pods that a scale-in to Replicas is expected to remove, in order of removal.
+	Lose []string
+	// Reasons holds one line for every step that had something to say. It is
+	// never empty: doing nothing is a decision with a sentence too.
+	Reasons []Reason
+	// Loads says what was made of each reading, in the policy's order.
+	Loads []Verdict
+
+	remember []sighting
+}
+
+// A Reason is what one step made of the number of replicas before it.
+type Reason struct {
+	Step     Step
+	From, To int32
+	Why      string
+}
+
+// Why returns the last reason's sentence: the rule that had the final say.
+func (d Decision) Why() string {
+	if len(d.Reasons) == 0 {
+		return ""
+	}
+	return d.Reasons[len(d.Reasons)-1].Why
+}
+
+// Blind reports whether no load gave a fresh reading.
+func (d Decision) Blind() bool {
+	for _, v := range d.Loads {
+		if v.State == Fresh {
+			return false
+		}
+	}
+	return true
+}

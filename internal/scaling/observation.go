@@ -1,0 +1,76 @@
+package scaling
+
+import "time"
+
+// An Observation is everything a decision knows of the world at one moment.
+type Observation struct {
+	// Now is the moment of the decision.
+	Now time.Time
+	// Readings holds the newest reading of each load, found by name; a load without one has not been read yet.
+	Readings []Reading
+	// Replicas is the number asked for at present (spec.replicas), not the number that exist.
+	Replicas int32
+	// Pods are the target's pods, leaving and broken ones included.
+	Pods []Pod
+	// Unsteerable says who or what decides which pods go when that cannot be
+	// predicted, such as "a rollout with two live ReplicaSets"; empty when it can.
+	Unsteerable string
+}
+
+// A Reading is one load's value at one time, or the reason why there is none.
+// A missing value is a value, not an error, and never 0.
+type Reading struct {
+	// Load is the load's name.
+	Load string
+	// Value is the last good value.
+	Value float64
+	// At is when Value was true, by the application's own clock where it says so; zero when there is no good value yet.
+	At time.Time
+	// Problem says how the newest attempt to read went wrong; empty when it went well.
+	Problem State
+	// Message is the sentence behind Problem.
+	Message string
+}
+
+// State is what a decision makes of a reading.
+type State string
+
+const (
+	// Pending means that no attempt to read has ended yet.
+	Pending State = "Pending"
+	// Fresh means that the value may move replicas.
+	Fresh State = "Fresh"
+	// Stale means that the value is older than the load's StaleAfter.
+	Stale State = "Stale"
+	// Failed means that the newest attempt brought no answer.
+	Failed State = "Failed"
+	// Invalid means that the newest answer held no number that a load can be: missing, not a number, infinite or negative.
+	Invalid State = "Invalid"
+)
+
+// A Verdict is a reading with what the decision made of it.
+type Verdict struct {
+	Reading
+	State State
+	// Message says what is wrong when State is not Fresh.
+	Message string
+}
+
+// Outcome is what became of a decision.
+type Outcome struct {
+	// Wrote reports whether the replicas were written and accepted.
+	Wrote bool
+	// Refused says why a write was not made or not accepted; empty otherwise.
+	Refused string
+}
+
+// A Tick is one turn of the crank, whole: what was seen, under which policy,
+// what was decided, and what came of it.
+type Tick struct {
+	// Scaler names the LoadScaler, as namespace/name.
+	Scaler      string
+	Observation Observation
+	Policy      Policy
+	Decision    Decision
+	Outcome     Outcome
+}
