@@ -1,0 +1,88 @@
+// Package elastic knows elastic nodes by their marks.
+//
+// An elastic node stands for a provider's serverless capacity: its pods run on
+// no machine of the cluster and are paid by the second. No single mark is
+// common to all providers, and operators rename most of them, so a provider is
+// recognised by any one of its own. A new provider is one file with a value,
+// and one line in the list below.
+package elastic
+
+import (
+	"path"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// providers in the order they are asked. Specific ones come first, because
+// most vendors' nodes carry the generic marks of virtual-kubelet as well.
+var providers = []Provider{
+	vci,
+	virtualKubelet,
+}
+
+// A Provider is the marks by which its nodes are known; any one is enough.
+type Provider struct {
+	// Name of the provider, as it appears in reasons and metrics.
+	Name string
+	// Labels a node of this provider carries.
+	Labels []Label
+	// Taints are taint keys. Values and effects are not looked at: operators override both.
+	Taints []string
+	// Names are patterns of node names, as path.Match understands them. A name
+	// is the weakest mark; give one only where a vendor offers nothing better.
+	Names []string
+}
+
+// A Label is a node label; an empty Value stands for any value.
+type Label struct {
+	Key, Value string
+}
+
+// Of returns the name of the provider whose elastic node this is.
+// ok is false for every other node, and for nil.
+func Of(node *corev1.Node) (provider string, ok bool) {
+	if node == nil {
+		return "", false
+	}
+	for _, p := range providers {
+		if p.owns(node) {
+			return p.Name, true
+		}
+	}
+	return "", false
+}
+
+func (p Provider) owns(node *corev1.Node) bool {
+	return p.labelled(node) || p.tainted(node) || p.named(node)
+}
+
+func (p Provider) labelled(node *corev1.Node) bool {
+	for _, l := range p.Labels {
+		value, ok := node.Labels[l.Key]
+		if ok && (l.Value == "" || l.Value == value) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p Provider) tainted(node *corev1.Node) bool {
+	for _, taint := range node.Spec.Taints {
+		for _, key := range p.Taints {
+			if taint.Key == key {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (p Provider) named(node *corev1.Node) bool {
+	for _, pattern := range p.Names {
+		// A malformed pattern matches nothing; a test parses every one.
+		if ok, err := path.Match(pattern, node.Name); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
