@@ -43,16 +43,16 @@ type input struct {
 	Observation
 	Policy
 	History
-	loads []assessed // the readings, judged, in the policy's order
+	loads []Verdict // what was made of each reading, in the policy's order
 }
 
 // Decide returns what to do about o under p, given what happened before.
 // It changes none of its arguments, and gives the same answer every time.
 func Decide(o Observation, p Policy, h History) Decision {
 	in := input{Observation: o, Policy: p, History: h.begun(o)}
-	in.loads = assess(in)
+	in.loads = in.assess()
 
-	d := Decision{Replicas: o.Replicas, Loads: verdicts(in.loads)}
+	d := Decision{Replicas: o.Replicas, Loads: in.loads}
 	for _, s := range steps {
 		want, why := s.temper(in, d.Replicas)
 		if s.name == Demand {
@@ -65,7 +65,6 @@ func Decide(o Observation, p Policy, h History) Decision {
 		d.Replicas = want
 	}
 	d.Lose = in.losing(d.Replicas)
-	d.remember = in.remembered()
 	return d
 }
 
@@ -82,8 +81,6 @@ type Decision struct {
 	Reasons []Reason
 	// Loads says what was made of each reading, in the policy's order.
 	Loads []Verdict
-
-	remember []sighting
 }
 
 // A Reason is what one step made of the number of replicas before it.

@@ -48,12 +48,19 @@ const (
 	Invalid State = "Invalid"
 )
 
-// A Verdict is a reading with what the decision made of it.
+// A Verdict is a reading with what a decision made of it.
 type Verdict struct {
 	Reading
 	State State
-	// Message says what is wrong when State is not Fresh.
-	Message string
+	// Total is the load of the whole service, in the load's own unit: a ratio
+	// times the pods that were ready when the reading was first seen, or the
+	// sum itself. It is 0 unless State is Fresh.
+	Total float64
+	// Demand is the number of replicas that this load alone asks for; the
+	// observed number unless State is Fresh.
+	Demand int32
+	// Why is the sentence behind Demand, or says what is wrong with the reading.
+	Why string
 }
 
 // Outcome is what became of a decision.

@@ -1,0 +1,18 @@
+package scaling
+
+import "fmt"
+
+// bounds keeps the number within minimum and maximum. The maximum outranks
+// everything, young pods too: it is a promise about money.
+func bounds(in input, want int32) (int32, string) {
+	switch {
+	case want > in.Max && in.Replicas > in.Max:
+		return in.Max, fmt.Sprintf("%s asked for are more than the maximum of %d", count(in.Replicas, "replica"), in.Max)
+	case want > in.Max:
+		return in.Max, fmt.Sprintf("the maximum is %d", in.Max)
+	case want < in.Min:
+		return in.Min, fmt.Sprintf("the minimum is %d", in.Min)
+	default:
+		return want, ""
+	}
+}

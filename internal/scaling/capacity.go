@@ -1,0 +1,73 @@
+package scaling
+
+import "time"
+
+// ready counts the pods that serve.
+func (o Observation) ready() int32 {
+	var n int32
+	for _, p := range o.Pods {
+		if !p.Leaving && p.Ready {
+			n++
+		}
+	}
+	return n
+}
+
+// late counts the pods that should serve by now and do not: broken ones, and
+// those past their start-up deadline. They are not capacity, and they are not
+// waited for.
+func (in input) late() int32 {
+	var n int32
+	for _, p := range in.Pods {
+		if !p.Leaving && !p.Ready && in.broken(p) {
+			n++
+		}
+	}
+	return n
+}
+
+// trusted is the capacity to count on: the replicas asked for, without the late
+// ones. Pods on their way are in it, else a load that stays high while a model
+// loads would order the same pods again at every reading: 2, 4, 8, 16.
+func (in input) trusted() int32 {
+	return max(0, in.Replicas-in.late())
+}
+
+// starting counts the replicas asked for that are neither ready nor late.
+func (in input) starting() int32 {
+	return max(0, in.trusted()-in.ready())
+}
+
+// broken reports whether a pod can no longer be expected to serve.
+func (in input) broken(p Pod) bool {
+	return p.Broken != "" || !p.Ready && in.Now.Sub(p.Created) > in.StartDeadline
+}
+
+// stuck counts the pods that cannot start: broken ones, and late ones that do
+// not even run. A late pod that runs may be unready from overload, and is no
+// sign that another would fail.
+func (in input) stuck() int32 {
+	var n int32
+	for _, p := range in.Pods {
+		if !p.Leaving && !p.Ready && in.broken(p) && (p.Broken != "" || p.Phase != PhaseRunning) {
+			n++
+		}
+	}
+	return n
+}
+
+// young reports whether minPodAge protects the pod. Creation is known to the
+// whole second, so age counts from that second's end.
+func (in input) young(p Pod) bool {
+	if in.MinPodAge == 0 || in.broken(p) {
+		return false
+	}
+	if !in.AgeFromReady {
+		return in.Now.Before(protectedUntil(p.Created, in.MinPodAge))
+	}
+	return !p.Ready || in.Now.Before(protectedUntil(p.ReadySince, in.MinPodAge))
+}
+
+func protectedUntil(since time.Time, minAge time.Duration) time.Time {
+	return since.Truncate(time.Second).Add(time.Second + minAge)
+}

@@ -1,0 +1,142 @@
+package scaling
+
+import (
+	"fmt"
+	"math"
+)
+
+// demand returns what the load alone asks for: each load's own demand, then the
+// highest. A load that is not fresh asks for what there is, so that it may be
+// outvoted upwards and never lets the number fall.
+func demand(in input, _ int32) (int32, string) {
+	if len(in.loads) == 0 {
+		return in.Replicas, "no load is configured"
+	}
+	top := in.loads[0]
+	for _, v := range in.loads[1:] {
+		if v.Demand > top.Demand || v.Demand == top.Demand && top.State == Fresh && v.State != Fresh {
+			top = v
+		}
+	}
+	if top.State != Fresh {
+		return in.Replicas, "holding: " + top.Why
+	}
+	return top.Demand, top.Why
+}
+
+func (in input) assess() []Verdict {
+	out := make([]Verdict, len(in.Policy.Loads))
+	for i, l := range in.Policy.Loads {
+		v := Verdict{Reading: in.reading(l.Name), Demand: in.Replicas}
+		v.State, v.Why = v.judge(in.Now, l.StaleAfter)
+		if v.State == Fresh {
+			v.Total = in.total(l, v.Reading)
+			v.Demand, v.Why = in.size(l, v)
+		}
+		out[i] = v
+	}
+	return out
+}
+
+// total turns a reading into the load of the whole service. A ratio speaks of
+// the pods that were ready when it was taken: multiplied again after a pod
+// became ready, the same reading would claim more load than there is.
+func (in input) total(l Load, r Reading) float64 {
+	if l.Total {
+		return r.Value
+	}
+	for _, s := range in.Sightings {
+		if s.Load == r.Load && s.At.Equal(r.At) {
+			return s.Total
+		}
+	}
+	return r.Value * float64(max(1, in.ready()))
+}
+
+// size returns how many replicas one fresh load asks for. It grows only when
+// the load exceeds the band even with all replicas on their way in service, and
+// shrinks only when the load is below the band already.
+func (in input) size(l Load, v Verdict) (int32, string) {
+	n, capacity := in.Replicas, float64(max(1, in.trusted()))
+	coming := v.Total / capacity
+	now := coming
+	if !l.Total {
+		now = v.Value
+	}
+	says := fmt.Sprintf("%s %s", l.Name, number(now))
+	switch {
+	case n == 0 && l.Total && v.Total > 0, coming > l.High:
+		return in.grow(l, v, says)
+	case now > l.High:
+		return n, fmt.Sprintf("%s is above %s, but with %s on the way it will be %s", says, number(l.High), count(in.starting(), "replica"), number(coming))
+	case now < l.Low:
+		return in.shrink(l, v, says)
+	default:
+		return n, fmt.Sprintf("%s is within %s..%s", says, number(l.Low), number(l.High))
+	}
+}
+
+func (in input) grow(l Load, v Verdict, says string) (int32, string) {
+	if stuck := in.stuck(); stuck > in.ready() {
+		return in.Replicas, fmt.Sprintf("%s is above %s, but %s cannot start: more would not help", says, number(l.High), count(stuck, "pod"))
+	}
+	if in.Step != nil {
+		return in.takeStep(v, in.Step.Up, fmt.Sprintf("%s is above %s", says, number(l.High)))
+	}
+	need := atLeast(v.Total / l.Target)
+	want := max(need, 1)
+	why := fmt.Sprintf("%s on %s is above %s: %s bring it to %s", says, count(in.ready(), "ready pod"), number(l.High), count(want, "replica"), number(v.Total/float64(want)))
+	if late := in.late(); late > 0 {
+		want = clamp(int64(want) + int64(late))
+		why += fmt.Sprintf("; %s do not serve and are made up for", count(late, "broken or late pod"))
+	}
+	return max(in.Replicas, want), why
+}
+
+func (in input) shrink(l Load, v Verdict, says string) (int32, string) {
+	n := in.Replicas
+	if n == 0 {
+		return 0, fmt.Sprintf("%s is below %s, and there is nothing to remove", says, number(l.Low))
+	}
+	if in.Step != nil {
+		return in.takeStep(v, -in.Step.Down, fmt.Sprintf("%s is below %s", says, number(l.Low)))
+	}
+	want := min(n, atLeast(v.Total/l.Target))
+	if want == n {
+		return n, fmt.Sprintf("%s is below %s, but %s would be above %s", says, number(l.Low), count(n-1, "replica"), number(l.Target))
+	}
+	return want, fmt.Sprintf("%s on %s is below %s: %s are enough", says, count(in.ready(), "ready pod"), number(l.Low), count(want, "replica"))
+}
+
+// takeStep moves by a fixed step, once per reading: one that was taken before
+// the last move cannot know of it and would order the same step again.
+func (in input) takeStep(v Verdict, by int32, why string) (int32, string) {
+	if last, ok := in.lastMove(); ok && !v.At.After(last.At) {
+		return in.Replicas, why + ": answered already, waiting for the next reading"
+	}
+	if by < 0 {
+		return max(0, in.Replicas+by), fmt.Sprintf("%s: a step of %d down", why, -by)
+	}
+	return clamp(int64(in.Replicas) + int64(by)), fmt.Sprintf("%s: a step of %d up", why, by)
+}
+
+// atLeast rounds up to whole replicas. The slack keeps 2.6/0.65, a hair above
+// 4 in binary, from becoming 5.
+func atLeast(replicas float64) int32 {
+	up := math.Ceil(replicas - 1e-9)
+	if up >= math.MaxInt32 {
+		return math.MaxInt32
+	}
+	return int32(max(0, up))
+}
+
+func clamp(n int64) int32 {
+	return int32(min(n, math.MaxInt32))
+}
+
+func count(n int32, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

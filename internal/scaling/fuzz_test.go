@@ -1,0 +1,138 @@
+package scaling
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// TestInvariants plays random worlds under random policies: whatever happens,
+// the invariants hold and no young pod dies.
+func TestInvariants(t *testing.T) {
+	rapid.Check(t, playRandom)
+}
+
+// FuzzDecide is the same under the native fuzzer: go test -fuzz FuzzDecide ./internal/scaling
+func FuzzDecide(f *testing.F) {
+	f.Fuzz(func(t *testing.T, seed []byte) {
+		rapid.MakeFuzz(playRandom)(t, seed)
+	})
+}
+
+func playRandom(r *rapid.T) {
+	w := randomWorld(r)
+	for w.next() {
+		w.disturb(r)
+		o := w.observe()
+		d := Decide(o, w.policy, w.history)
+		checkInvariants(r, w, o, d)
+		w.history = w.history.After(o, d)
+		w.apply(r, d)
+	}
+}
+
+func randomWorld(r *rapid.T) *world {
+	seconds := func(name string, most int) time.Duration {
+		return time.Duration(rapid.IntRange(0, most).Draw(r, name)) * time.Second
+	}
+	low := rapid.Float64Range(0, 2).Draw(r, "low")
+	high := low + rapid.Float64Range(0.01, 2).Draw(r, "width")
+	w := &world{
+		every:    time.Duration(rapid.IntRange(1, 120).Draw(r, "every")) * time.Second,
+		start:    seconds("start", 600),
+		delay:    seconds("delay", 60),
+		replicas: int32(rapid.IntRange(0, 30).Draw(r, "replicas")),
+	}
+	w.policy = Policy{
+		Min:           int32(rapid.IntRange(0, 5).Draw(r, "min")),
+		MinPodAge:     seconds("minPodAge", 1200),
+		AgeFromReady:  rapid.Bool().Draw(r, "ageFromReady"),
+		StartDeadline: time.Second + seconds("deadline", 600),
+		Up:            randomRules(r, "up"),
+		Down:          randomRules(r, "down"),
+		Loads: []Load{{
+			Name: "load", Total: rapid.Bool().Draw(r, "total"),
+			Low: low, High: high, Target: (low + high) / 2, StaleAfter: 3 * w.every,
+		}},
+	}
+	w.policy.Max = w.policy.Min + int32(rapid.IntRange(1, 30).Draw(r, "room"))
+	if rapid.Bool().Draw(r, "fixed") {
+		w.policy.Step = &FixedStep{Up: int32(rapid.IntRange(1, 5).Draw(r, "stepUp")), Down: int32(rapid.IntRange(1, 5).Draw(r, "stepDown"))}
+	}
+	w.samples = rapid.SliceOfN(rapid.Custom(randomSample), 1, 40).Draw(r, "samples")
+	w.startWarm()
+	return w
+}
+
+func randomSample(r *rapid.T) sample {
+	odd := []float64{math.NaN(), math.Inf(1), -1, 1e300, math.MaxFloat64, math.SmallestNonzeroFloat64}
+	switch rapid.IntRange(0, 9).Draw(r, "kind") {
+	case 0:
+		return sample{problem: rapid.SampledFrom([]State{Failed, Invalid, Stale}).Draw(r, "problem")}
+	case 1:
+		return sample{value: rapid.SampledFrom(odd).Draw(r, "odd")}
+	case 2:
+		return sample{}
+	default:
+		return sample{value: rapid.Float64Range(0, 4).Draw(r, "value")}
+	}
+}
+
+func randomRules(r *rapid.T, name string) Rules {
+	return Rules{
+		Window: time.Duration(rapid.SampledFrom([]int{0, 0, 30, 300}).Draw(r, name+"Window")) * time.Second,
+		Select: rapid.SampledFrom([]Select{SelectMax, SelectMax, SelectMin, SelectDisabled}).Draw(r, name+"Select"),
+		Limits: rapid.SliceOfN(rapid.Custom(func(r *rapid.T) Limit {
+			return Limit{
+				Percent: rapid.Bool().Draw(r, "percent"),
+				Value:   int32(rapid.IntRange(1, 150).Draw(r, "value")),
+				Period:  time.Duration(rapid.IntRange(1, 600).Draw(r, "period")) * time.Second,
+			}
+		}), 0, 2).Draw(r, name+"Limits"),
+	}
+}
+
+// disturb does what a cluster does between two readings: pods break, restart,
+// lose and regain readiness, someone sets a cost, a number or a rollout.
+func (w *world) disturb(r *rapid.T) {
+	if len(w.pods) > 0 && rapid.IntRange(0, 2).Draw(r, "touch") == 0 {
+		p := &w.pods[rapid.IntRange(0, len(w.pods)-1).Draw(r, "pod")]
+		switch rapid.IntRange(0, 5).Draw(r, "what") {
+		case 0:
+			p.Broken, p.Ready, p.ReadySince = "CrashLoopBackOff", false, time.Time{}
+			p.Restarts++
+		case 1:
+			p.Cost = int32(rapid.IntRange(-2, 2).Draw(r, "cost"))
+		case 2:
+			p.Ready, p.ReadySince = false, time.Time{}
+		case 3:
+			p.Node = rapid.SampledFrom([]string{"", "node-0", "vci-node1"}).Draw(r, "node")
+		case 4:
+			p.Phase = rapid.SampledFrom([]Phase{PhasePending, PhaseUnknown, PhaseRunning}).Draw(r, "phase")
+		case 5:
+			p.Restarts++
+		}
+	}
+	switch rapid.IntRange(0, 19).Draw(r, "event") {
+	case 0:
+		w.replicas = int32(rapid.IntRange(0, 40).Draw(r, "foreign"))
+		w.settle(w.now)
+	case 1:
+		w.history = History{}
+	case 2:
+		w.blocked = rapid.SampledFrom([]string{"", "a rollout"}).Draw(r, "blocked")
+	}
+	if w.blocked != "" {
+		w.shuffle(r)
+	}
+}
+
+// shuffle gives the pods costs at random: when nobody can say who goes, anyone may.
+func (w *world) shuffle(r *rapid.T) {
+	for i := range w.pods {
+		w.pods[i].UID = fmt.Sprintf("%08x", rapid.Uint32().Draw(r, "uid"))
+	}
+}

@@ -1,0 +1,100 @@
+package scaling
+
+import (
+	"slices"
+	"time"
+)
+
+// memory is how far back a history reaches: HPA allows windows of an hour and
+// periods of half an hour.
+const memory = time.Hour
+
+// A History is what happened before a decision, as far as decisions depend on
+// it. It is a value: After and Moved return a new one and leave the old alone.
+type History struct {
+	// Recommendations are the demands of the last hour, oldest first. Of equal
+	// ones in a row only the newest is kept: it is inside every window that any
+	// of them is in.
+	Recommendations []Recommendation
+	// Moves are cusme's own moves of the last half hour and more, oldest first.
+	Moves []Move
+	// Sightings remember what each load's newest fresh reading amounted to when it was first seen.
+	Sightings []Sighting
+}
+
+// A Recommendation is what the load alone asked for at one time.
+type Recommendation struct {
+	At       time.Time
+	Replicas int32
+}
+
+// A Move is a change of replicas that cusme made.
+type Move struct {
+	At       time.Time
+	From, To int32
+}
+
+// A Sighting is a reading's total load, computed with the pods that were ready when it was first seen.
+type Sighting struct {
+	Load  string
+	At    time.Time
+	Total float64
+}
+
+// begun returns the history with a first entry. A restart must not look like a
+// quiet day: with the present size as its first demand, nothing shrinks before
+// a full window has been seen.
+func (h History) begun(o Observation) History {
+	if len(h.Recommendations) > 0 {
+		return h
+	}
+	h.Recommendations = []Recommendation{{At: o.Now, Replicas: o.Replicas}}
+	return h
+}
+
+// After returns the history once the decision has been made. A blind decision
+// leaves no demand behind.
+func (h History) After(o Observation, d Decision) History {
+	h = h.begun(o)
+	oldest := o.Now.Add(-memory)
+	h.Moves = slices.DeleteFunc(slices.Clone(h.Moves), func(m Move) bool { return m.At.Before(oldest) })
+	if d.Blind() {
+		return h
+	}
+	h.Recommendations = append(recent(h.Recommendations, oldest), Recommendation{At: o.Now, Replicas: d.Demand})
+	h.Recommendations = mergeLast(h.Recommendations)
+	h.Sightings = nil
+	for _, v := range d.Loads {
+		if v.State == Fresh {
+			h.Sightings = append(h.Sightings, Sighting{Load: v.Load, At: v.At, Total: v.Total})
+		}
+	}
+	return h
+}
+
+// Moved returns the history after replicas were written.
+func (h History) Moved(at time.Time, from, to int32) History {
+	h.Moves = append(slices.Clone(h.Moves), Move{At: at, From: from, To: to})
+	return h
+}
+
+// lastMove returns the newest move.
+func (h History) lastMove() (Move, bool) {
+	if len(h.Moves) == 0 {
+		return Move{}, false
+	}
+	return h.Moves[len(h.Moves)-1], true
+}
+
+func recent(all []Recommendation, oldest time.Time) []Recommendation {
+	return slices.DeleteFunc(slices.Clone(all), func(r Recommendation) bool { return r.At.Before(oldest) })
+}
+
+func mergeLast(all []Recommendation) []Recommendation {
+	n := len(all)
+	if n < 2 || all[n-1].Replicas != all[n-2].Replicas {
+		return all
+	}
+	all[n-2] = all[n-1]
+	return all[:n-1]
+}

@@ -1,0 +1,228 @@
+package scaling
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// parseScenario reads the upper half of a scenario:
+//
+//	replicas 4 in 2..20              replicas at the start, and their bounds
+//	band 0.5..0.8 target 0.65        the band of the load (target: its middle)
+//	total                            the load is a sum, the band is per replica
+//	step 3/1                         fixed steps up/down
+//	up|down stabilize 3m limit 2 per 1m limit 50% per 1m select min|disabled
+//	minPodAge 20m [from ready]
+//	start 4m|never [deadline 10m]    from creation to ready
+//	load 1m 0.9x3 _x2 failed invalid readings a minute apart: as the index, _ for none
+//	work 1m 320x3 960x3              the same, as work shared by the ready pods
+//	at 5m scale 25|max 10|restart|rollout|rollout done
+//	speak                            print the last sentence of every line
+func parseScenario(text string) (*world, error) {
+	w := &world{start: 0, delay: 3 * time.Second, policy: Policy{StartDeadline: 10 * time.Minute}}
+	w.policy.Loads = []Load{{Name: "load", Low: 0.5, High: 0.8, Target: 0.65}}
+	for i, line := range strings.Split(text, "\n") {
+		line, _, _ = strings.Cut(line, "#")
+		f := strings.Fields(line)
+		if len(f) == 0 {
+			continue
+		}
+		if err := w.directive(f[0], f[1:]); err != nil {
+			return nil, fmt.Errorf("line %d, %q: %w", i+1, line, err)
+		}
+	}
+	if len(w.samples) == 0 {
+		return nil, errors.New("no load or work line")
+	}
+	w.policy.Loads[0].StaleAfter = 3 * w.every
+	w.startWarm()
+	return w, nil
+}
+
+// startWarm gives the first replicas pods that are old and ready.
+func (w *world) startWarm() {
+	n := w.replicas
+	w.settle(epoch.Add(-24 * time.Hour))
+	for i := range w.pods {
+		w.pods[i].Ready, w.pods[i].ReadySince, w.pods[i].Phase = true, w.pods[i].Created, PhaseRunning
+	}
+	w.replicas = n
+}
+
+func (w *world) directive(verb string, args []string) (err error) {
+	l := &w.policy.Loads[0]
+	a := &arguments{left: args}
+	switch verb {
+	case "replicas":
+		w.replicas = a.int()
+		a.word("in")
+		w.policy.Min, w.policy.Max = a.span()
+	case "band":
+		low, high, _ := strings.Cut(a.next(), "..")
+		l.Low, l.High = a.float(low), a.float(high)
+		l.Target = (l.Low + l.High) / 2
+		if a.is("target") {
+			l.Target = a.float(a.next())
+		}
+	case "total":
+		l.Total = true
+	case "step":
+		up, down, _ := strings.Cut(a.next(), "/")
+		w.policy.Step = &FixedStep{Up: int32(a.float(up)), Down: int32(a.float(down))}
+	case "up":
+		w.policy.Up = a.rules()
+	case "down":
+		w.policy.Down = a.rules()
+	case "minPodAge":
+		w.policy.MinPodAge = a.duration()
+		w.policy.AgeFromReady = a.is("from") && a.is("ready")
+	case "start":
+		if w.start = -1; !a.is("never") {
+			w.start = a.duration()
+		}
+		if a.is("deadline") {
+			w.policy.StartDeadline = a.duration()
+		}
+	case "load", "work":
+		w.work, w.every = verb == "work", a.duration()
+		w.samples = a.samples()
+	case "at":
+		w.events = append(w.events, a.event())
+	case "speak":
+		w.speaks = true
+	default:
+		return errors.New("no such directive")
+	}
+	return a.done()
+}
+
+// arguments reads the words of one line; the first thing wrong is kept.
+type arguments struct {
+	left []string
+	err  error
+}
+
+func (a *arguments) done() error {
+	if a.err == nil && len(a.left) > 0 {
+		a.err = fmt.Errorf("do not understand %q", a.left[0])
+	}
+	return a.err
+}
+
+func (a *arguments) next() string {
+	if len(a.left) == 0 {
+		a.err = errors.Join(a.err, errors.New("a word is missing at the end"))
+		return ""
+	}
+	word := a.left[0]
+	a.left = a.left[1:]
+	return word
+}
+
+func (a *arguments) is(word string) bool {
+	if len(a.left) == 0 || a.left[0] != word {
+		return false
+	}
+	a.left = a.left[1:]
+	return true
+}
+
+func (a *arguments) word(want string) {
+	if got := a.next(); got != want {
+		a.err = errors.Join(a.err, fmt.Errorf("expected %q, got %q", want, got))
+	}
+}
+
+func (a *arguments) float(s string) float64 {
+	v, err := strconv.ParseFloat(s, 64)
+	a.err = errors.Join(a.err, err)
+	return v
+}
+
+func (a *arguments) int() int32 { return int32(a.float(a.next())) }
+
+func (a *arguments) span() (int32, int32) {
+	low, high, _ := strings.Cut(a.next(), "..")
+	return int32(a.float(low)), int32(a.float(high))
+}
+
+func (a *arguments) duration() time.Duration {
+	d, err := time.ParseDuration(a.next())
+	a.err = errors.Join(a.err, err)
+	return d
+}
+
+func (a *arguments) rules() (r Rules) {
+	for len(a.left) > 0 && a.err == nil {
+		switch verb := a.next(); verb {
+		case "stabilize":
+			r.Window = a.duration()
+		case "limit":
+			value := a.next()
+			a.word("per")
+			r.Limits = append(r.Limits, Limit{
+				Percent: strings.HasSuffix(value, "%"),
+				Value:   int32(a.float(strings.TrimSuffix(value, "%"))),
+				Period:  a.duration(),
+			})
+		case "select":
+			r.Select = map[string]Select{"min": SelectMin, "max": SelectMax, "disabled": SelectDisabled}[a.next()]
+		default:
+			a.err = fmt.Errorf("do not understand %q", verb)
+		}
+	}
+	return r
+}
+
+func (a *arguments) samples() (out []sample) {
+	for len(a.left) > 0 && a.err == nil {
+		word, times, many := strings.Cut(a.next(), "x")
+		n := 1
+		if many {
+			n = int(a.float(times))
+		}
+		var s sample
+		switch word {
+		case "_":
+			s.problem = Stale
+		case "failed":
+			s.problem = Failed
+		case "invalid":
+			s.problem = Invalid
+		default:
+			s.value = a.float(word)
+		}
+		out = append(out, slices.Repeat([]sample{s}, n)...)
+	}
+	return out
+}
+
+func (a *arguments) event() event {
+	e := event{at: a.duration()}
+	switch verb := a.next(); verb {
+	case "scale":
+		n := a.int()
+		e.do = func(w *world) { w.replicas = n }
+	case "max":
+		n := a.int()
+		e.do = func(w *world) { w.policy.Max = n }
+	case "restart":
+		e.do = func(w *world) { w.history = History{} }
+	case "rollout":
+		blocked := "a rollout with two live ReplicaSets"
+		if a.is("done") {
+			blocked = ""
+		}
+		e.do = func(w *world) { w.blocked = blocked }
+	case "start":
+		d := a.duration()
+		e.do = func(w *world) { w.start = d }
+	default:
+		a.err = fmt.Errorf("no such event %q", verb)
+	}
+	return e
+}
