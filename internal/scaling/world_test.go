@@ -96,9 +96,7 @@ func replicaSetOrder(pods []Pod, at time.Time) []Pod {
 		if p.Node == "" {
 			k[0] = 0
 		}
-		if p.Phase == PhaseRunning {
-			k[1] = 1
-		}
+		k[1] = map[Phase]float64{PhasePending: 0, PhaseUnknown: 1, PhaseRunning: 2}[p.Phase]
 		if p.Ready {
 			k[2], k[5] = 1, bucket(p.ReadySince)
 		}
@@ -149,7 +147,7 @@ func (w *world) apply(t judge, d Decision) {
 	for _, p := range before {
 		gone := !slices.ContainsFunc(w.pods, func(q Pod) bool { return q.UID == p.UID })
 		if gone && !overMax && w.isYoung(p) {
-			t.Errorf("at %s %s was removed at the age of %s; minPodAge is %s\n%s", w.now.Sub(epoch), p.Name, w.now.Sub(p.Created), w.policy.MinPodAge, ledgerOf(d))
+			t.Errorf("at %s %s was removed at the age of %s; minPodAge is %s\n%s\nbefore %+v\nafter %+v", w.now.Sub(epoch), p.Name, w.now.Sub(p.Created), w.policy.MinPodAge, ledgerOf(d), before, w.pods)
 		}
 	}
 }
