@@ -2,7 +2,6 @@ package v1alpha1
 
 import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -11,12 +10,21 @@ import (
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=lsc,categories=all
+// +kubebuilder:printcolumn:name=Target,type=string,JSONPath=`.status.summary.target`,description="What is scaled."
+// +kubebuilder:printcolumn:name=Load,type=string,JSONPath=`.status.summary.load`,description="The reading behind the last change."
+// +kubebuilder:printcolumn:name=Band,type=string,JSONPath=`.status.summary.band`,description="Between these values nothing moves."
+// +kubebuilder:printcolumn:name=Replicas,type=integer,JSONPath=`.status.currentReplicas`,description="Pods that exist."
+// +kubebuilder:printcolumn:name=Desired,type=integer,JSONPath=`.status.desiredReplicas`,description="Replicas decided on."
+// +kubebuilder:printcolumn:name=Ready,type=integer,JSONPath=`.status.readyReplicas`,description="Pods that are ready."
+// +kubebuilder:printcolumn:name=Ready/Starting/Elastic,type=string,priority=1,JSONPath=`.status.summary.pods`,description="Pods that are ready, on their way, and paid by the second."
+// +kubebuilder:printcolumn:name=Why,type=string,JSONPath=`.status.summary.why`,description="The rule that had the final say."
+// +kubebuilder:printcolumn:name=Age,type=date,JSONPath=`.metadata.creationTimestamp`
 type LoadScaler struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	Spec   LoadScalerSpec   `json:"spec"`
-	Status LoadScalerStatus `json:"status,omitempty"`
+	Status LoadScalerStatus `json:"status,omitzero"`
 }
 
 // LoadScalerList is a list of LoadScalers.
@@ -30,22 +38,49 @@ type LoadScalerList struct {
 }
 
 // LoadScalerSpec says what to scale, by which loads, and how boldly.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.minReplicas) || self.minReplicas <= self.maxReplicas",message="minReplicas must not be above maxReplicas"
 type LoadScalerSpec struct {
 	// ScaleTargetRef names the object to scale: anything with a scale subresource, in the LoadScaler's own namespace.
 	ScaleTargetRef TargetRef `json:"scaleTargetRef"`
 	// MinReplicas is the fewest replicas ever asked for; 0 lets the target sleep. Default 1.
+	//
+	// +kubebuilder:validation:Minimum=0
 	MinReplicas *int32 `json:"minReplicas,omitempty"`
-	// MaxReplicas is the most replicas ever asked for. It outranks every other rule: it is a promise about money.
+	// MaxReplicas is the most replicas ever asked for, at least 1. It outranks every other rule: it is a promise about money.
+	//
+	// +kubebuilder:validation:Minimum=1
 	MaxReplicas int32 `json:"maxReplicas"`
-	// Interval is how often polled loads are read. Default 15s.
+	// Interval is how often polled loads are read, at least 1s. Default 15s.
+	//
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1s')",message="interval must be a duration of at least 1s, such as 15s"
 	Interval *metav1.Duration `json:"interval,omitempty"`
 	// Loads are the signals to follow; the one that demands most replicas wins.
+	//
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
 	Loads []Load `json:"loads"`
 	// Step gives fixed steps, as the original cusme took them. Without it the size of a move follows from the load.
 	Step *Step `json:"step,omitempty"`
 	// Behavior paces moves: HPA's own type, with HPA's meaning and defaults.
+	//
+	// +kubebuilder:validation:XValidation:rule="[self.?scaleUp, self.?scaleDown].all(r, !r.stabilizationWindowSeconds.hasValue() || (r.stabilizationWindowSeconds.value() >= 0 && r.stabilizationWindowSeconds.value() <= 3600))",message="stabilizationWindowSeconds must be 0 to 3600"
+	// +kubebuilder:validation:XValidation:rule="[self.?scaleUp, self.?scaleDown].all(r, r.selectPolicy.orValue('Max') in ['Max', 'Min', 'Disabled'])",message="selectPolicy must be Max, Min or Disabled"
+	// +kubebuilder:validation:XValidation:rule="[self.?scaleUp, self.?scaleDown].all(r, !r.tolerance.hasValue() || (isQuantity(string(r.tolerance.value())) && !quantity(string(r.tolerance.value())).isLessThan(quantity('0'))))",message="tolerance must be 0 or more, such as '0.1'"
+	// +kubebuilder:validation:XValidation:rule="[self.?scaleUp, self.?scaleDown].all(r, !r.policies.hasValue() || (size(r.policies.value()) >= 1 && size(r.policies.value()) <= 16))",message="policies must be 1 to 16; leave the list out for HPA's defaults"
+	// +kubebuilder:validation:XValidation:rule="[self.?scaleUp, self.?scaleDown].all(r, r.policies.orValue([]).all(p, p.type in ['Pods', 'Percent']))",message="a policy's type must be Pods or Percent"
+	// +kubebuilder:validation:XValidation:rule="[self.?scaleUp, self.?scaleDown].all(r, r.policies.orValue([]).all(p, p.value > 0))",message="a policy's value must be above 0; to allow no change at all set selectPolicy to Disabled"
+	// +kubebuilder:validation:XValidation:rule="[self.?scaleUp, self.?scaleDown].all(r, r.policies.orValue([]).all(p, p.periodSeconds >= 1 && p.periodSeconds <= 1800))",message="a policy's periodSeconds must be 1 to 1800"
 	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior,omitempty"`
-	// MinPodAge protects pods: a younger one is never chosen for removal. Default 0, no protection.
+	// MinPodAge protects pods: a younger one is never chosen for removal. Default 0s, no protection.
+	//
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('0s')",message="minPodAge must be a duration of 0s or more, such as 10m"
 	MinPodAge *metav1.Duration `json:"minPodAge,omitempty"`
 	// AgeFrom says from when a pod's age counts: Created (default) or Ready.
 	AgeFrom AgeFrom `json:"ageFrom,omitempty"`
@@ -58,71 +93,37 @@ type LoadScalerSpec struct {
 // TargetRef names the object to scale.
 type TargetRef struct {
 	// APIVersion of the target, such as apps/v1.
+	//
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9][a-z0-9]*$')",message="apiVersion must be a group and a version, such as apps/v1"
 	APIVersion string `json:"apiVersion"`
 	// Kind of the target, such as Deployment.
+	//
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Z][A-Za-z0-9]*$')",message="kind must be a kind as manifests write it, such as Deployment"
 	Kind string `json:"kind"`
 	// Name of the target.
+	//
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="name must be the name of an object, such as webui"
 	Name string `json:"name"`
-}
-
-// LoadType says what a load's number means.
-type LoadType string
-
-const (
-	// Utilization is a ratio per ready replica, such as 0.83.
-	Utilization LoadType = "Utilization"
-	// Total is a sum over the whole service, such as the length of a queue; its band is per replica.
-	Total LoadType = "Total"
-)
-
-// Load is one signal: where it is read, and between which values all is well.
-type Load struct {
-	// Name tells this load from the others in reasons and status.
-	Name string `json:"name"`
-	// HTTP reads the load from a URL.
-	HTTP *HTTPSource `json:"http,omitempty"`
-	// Type says what the number means: Utilization (default) or Total.
-	Type LoadType `json:"type,omitempty"`
-	// Low is the value below which replicas are removed. Default 0.5 when no target is given either.
-	Low *resource.Quantity `json:"low,omitempty"`
-	// High is the value above which replicas are added. Default 0.8 when no target is given either.
-	High *resource.Quantity `json:"high,omitempty"`
-	// Target is the value aimed at when replicas move. Default: the middle of the band. Given alone, HPA's tolerance makes the band.
-	Target *resource.Quantity `json:"target,omitempty"`
-	// StaleAfter is the age beyond which a reading is not believed. Default: three intervals.
-	StaleAfter *metav1.Duration `json:"staleAfter,omitempty"`
-}
-
-// HTTPSource reads a load with a GET.
-type HTTPSource struct {
-	// URL to GET, http or https. Redirects are followed within its host only.
-	URL string `json:"url"`
-	// Value is a CEL expression over the answer that yields the number, such as body.data.load_balance.
-	Value string `json:"value"`
-	// ObservedAt is a CEL expression that yields the reading's own time, such as timestamp(body.data.time).
-	// Without it the answer's Date and Age headers say how old the reading is.
-	ObservedAt string `json:"observedAt,omitempty"`
-	// Timeout bounds one read, from dialling to the last byte. Default 5s.
-	Timeout *metav1.Duration `json:"timeout,omitempty"`
-	// TLS settings of an https URL.
-	TLS *TLS `json:"tls,omitempty"`
-}
-
-// TLS settings of a source.
-type TLS struct {
-	// InsecureSkipVerify accepts any certificate. Anyone on the way can then set your replicas.
-	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
 }
 
 // Step gives the fixed size of a move.
 type Step struct {
 	// Up is how many replicas one scale-out adds.
+	//
+	// +kubebuilder:validation:Minimum=1
 	Up int32 `json:"up"`
 	// Down is how many replicas one scale-in removes.
+	//
+	// +kubebuilder:validation:Minimum=1
 	Down int32 `json:"down"`
 }
 
 // AgeFrom says from when a pod's age counts.
+//
+// +kubebuilder:validation:Enum=Created;Ready
 type AgeFrom string
 
 const (
@@ -135,5 +136,9 @@ const (
 // Startup says how long a new pod is trusted.
 type Startup struct {
 	// Deadline is the age by which a pod should be ready. Until then it counts as capacity on its way; afterwards it is broken. Default 10m.
+	//
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) > duration('0s')",message="deadline must be a duration above 0s, such as 10m"
 	Deadline *metav1.Duration `json:"deadline,omitempty"`
 }
