@@ -1,0 +1,86 @@
+package load
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// A document is an answer as expressions see it, or the fault instead of one.
+type document struct {
+	body         any
+	headers      map[string]string
+	received, at time.Time
+	err          error
+}
+
+// understand parses an attempt's answer, once for all the loads that share it.
+func understand(a answer, err error) document {
+	if err != nil {
+		return document{err: err}
+	}
+	body, err := parse(a.body)
+	if err != nil {
+		return document{err: err}
+	}
+	return document{body: body, headers: flat(a.header), received: a.received, at: a.at}
+}
+
+// parse reads exactly one JSON value. Nothing of the text is repeated in an
+// error but the character that does not belong: it is somebody else's data.
+func parse(text []byte) (any, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var body any
+	switch err := d.Decode(&body); {
+	case errors.Is(err, io.EOF):
+		return nil, invalid("the answer is empty; expected JSON")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, invalid("the answer breaks off after %d bytes; expected whole JSON", len(text))
+	case err != nil:
+		return nil, invalid("the answer is not JSON: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, invalid("the answer goes on after its JSON ends; expected one JSON value")
+	}
+	return doubles(body), nil
+}
+
+// doubles turns every number into a double, as CEL maps JSON. An application
+// that writes 1 for 1.0 must not change what an expression means: 3/4 would
+// be 0 with integers. Beyond a double's range is infinity, so that only an
+// expression that uses such a number finds it invalid.
+func doubles(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		f, err := v.Float64()
+		if err != nil && !math.IsInf(f, 0) {
+			return math.NaN()
+		}
+		return f
+	case map[string]any:
+		for k := range v {
+			v[k] = doubles(v[k])
+		}
+	case []any:
+		for i := range v {
+			v[i] = doubles(v[i])
+		}
+	}
+	return v
+}
+
+// flat gives each header one value under its name in lower case, as HTTP/2
+// writes names, for headers["x-load"].
+func flat(h http.Header) map[string]string {
+	out := make(map[string]string, len(h))
+	for name, values := range h {
+		out[strings.ToLower(name)] = strings.Join(values, ", ")
+	}
+	return out
+}

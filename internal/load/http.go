@@ -1,0 +1,200 @@
+package load
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"cusme.dev/cusme/api/v1alpha1"
+)
+
+const (
+	// defaultTimeout bounds one read of a source that says nothing else.
+	defaultTimeout = 5 * time.Second
+	// bodyLimit is the longest answer that is read, in bytes.
+	bodyLimit = 1 << 20
+	// headerLimit is the longest head of an answer, in bytes.
+	headerLimit = 64 << 10
+	// redirectLimit is how many redirects one read follows.
+	redirectLimit = 5
+	// errorPageLimit is how much of an error page is read, in bytes: enough
+	// to empty most of them, so that the connection can be used again.
+	errorPageLimit = 4 << 10
+)
+
+// openHTTP understands an HTTP source; field is its path in the spec.
+func openHTTP(load, field string, spec v1alpha1.HTTPSource, o Options) (Source, error) {
+	a := httpAddress{url: spec.URL, timeout: defaultTimeout, userAgent: userAgent(o)}
+	if spec.Timeout != nil {
+		a.timeout = spec.Timeout.Duration
+	}
+	if spec.TLS != nil {
+		a.insecure = spec.TLS.InsecureSkipVerify
+	}
+	// Both problems at once: nobody likes to fix one and meet the next.
+	m, err := compileMeasure(load, "http", spec.Value, spec.ObservedAt)
+	if err := errors.Join(a.check(field), err); err != nil {
+		return Source{}, err
+	}
+	return Source{load: load, from: a, measure: m}, nil
+}
+
+func userAgent(o Options) string {
+	if o.Version == "" {
+		return "cusme/dev"
+	}
+	return "cusme/" + o.Version
+}
+
+// httpAddress is a URL and everything else that makes one GET differ from another.
+type httpAddress struct {
+	url       string
+	timeout   time.Duration
+	insecure  bool
+	userAgent string
+}
+
+// check says what is wrong with the address. It repeats no part of a URL that
+// cannot be parsed, because a password could be anywhere in it.
+func (a httpAddress) check(field string) error {
+	if a.timeout <= 0 {
+		return fmt.Errorf("%s.timeout: expected more than 0s, got %s", field, a.timeout)
+	}
+	u, err := url.Parse(a.url)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s.url: expected a URL such as http://backend.shop/load, got one that cannot be parsed", field)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("%s.url: expected http:// or https://, got %q", field, u.Scheme)
+	case u.User != nil:
+		return fmt.Errorf("%s.url: expected no user or password, because everybody who may read the LoadScaler sees them", field)
+	case u.Hostname() == "":
+		return fmt.Errorf("%s.url: expected a host, got %q", field, bare(u))
+	}
+	return nil
+}
+
+// connect gives the endpoint a transport of its own, so that no endpoint waits
+// for another's connections. Proxies of the environment are not asked: they
+// are for the way out of a cluster, and a load is read inside.
+func (a httpAddress) connect() endpoint {
+	u, err := url.Parse(a.url)
+	if err != nil {
+		u = &url.URL{} // check has refused it; asking fails with a sentence
+	}
+	e := &httpEndpoint{httpAddress: a, shown: bare(u), secrets: secrets(u), transport: &http.Transport{
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: a.insecure},
+		MaxIdleConnsPerHost:    1,
+		IdleConnTimeout:        5 * time.Minute,
+		MaxResponseHeaderBytes: headerLimit,
+		DisableCompression:     true, // answers are a few hundred bytes
+	}}
+	e.client = &http.Client{Transport: e.transport, CheckRedirect: e.checkRedirect}
+	return e
+}
+
+// httpEndpoint asks with a GET and keeps its connection for the next.
+type httpEndpoint struct {
+	httpAddress
+	shown     string // the URL as messages may show it
+	secrets   *strings.Replacer
+	transport *http.Transport
+	client    *http.Client
+}
+
+func (e *httpEndpoint) close() { e.transport.CloseIdleConnections() }
+
+func (e *httpEndpoint) ask(ctx context.Context) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url, nil)
+	if err != nil {
+		return answer{}, failed("%s cannot be asked: %w", e.shown, e.hushed(err))
+	}
+	request.Header.Set("User-Agent", e.userAgent)
+	request.Header.Set("Accept", "application/json")
+	asked := time.Now()
+	response, err := e.client.Do(request)
+	if err != nil {
+		return answer{}, e.noAnswer(err)
+	}
+	defer response.Body.Close()
+	body, err := e.read(response)
+	if err != nil {
+		return answer{}, err
+	}
+	received := time.Now()
+	return answer{body: body, header: response.Header, received: received, at: answeredAt(response.Header, asked, received)}, nil
+}
+
+// read returns the whole body of a 200, and never holds more than the limit.
+func (e *httpEndpoint) read(r *http.Response) ([]byte, error) {
+	if r.StatusCode != http.StatusOK {
+		page, _ := io.ReadAll(io.LimitReader(r.Body, errorPageLimit)) // the status says enough if this breaks off
+		said := printable(e.secrets.Replace(string(page)), excerptLimit)
+		if said != "" {
+			said = ": " + said
+		}
+		return nil, failed("%s answered %s, expected 200%s", e.shown, printable(r.Status, excerptLimit), said)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, bodyLimit+1))
+	switch {
+	case len(body) > bodyLimit:
+		return nil, invalid("%s answered more than %d KiB, expected a short JSON document", e.shown, bodyLimit>>10)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, failed("%s broke its answer off after %d bytes", e.shown, len(body))
+	case err != nil:
+		return nil, e.noAnswer(err)
+	}
+	return body, nil
+}
+
+// noAnswer says why no whole answer came.
+func (e *httpEndpoint) noAnswer(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return failed("%s gave no whole answer within %s: %w", e.shown, e.timeout, context.DeadlineExceeded)
+	}
+	var refused redirectError
+	if errors.As(err, &refused) {
+		return failed("%s %w", e.shown, refused)
+	}
+	return failed("%s gave no answer: %w", e.shown, e.hushed(err))
+}
+
+// hushed keeps err for errors.Is and says it without the URL's secrets.
+func (e *httpEndpoint) hushed(err error) error {
+	return spoken{err, printable(e.secrets.Replace(explain(err)), sentenceLimit)}
+}
+
+// A redirectError is a redirect that is not followed.
+type redirectError string
+
+func (r redirectError) Error() string { return string(r) }
+
+// checkRedirect stays within scheme, host and port: anything else would let
+// an application send cusme, which stands inside the cluster, anywhere.
+func (e *httpEndpoint) checkRedirect(next *http.Request, via []*http.Request) error {
+	if origin(next.URL) != origin(via[0].URL) {
+		return redirectError(fmt.Sprintf("redirects to %s, and redirects are followed within one scheme, host and port only: write the address that answers", printable(bare(next.URL), sentenceLimit)))
+	}
+	if len(via) > redirectLimit {
+		return redirectError(fmt.Sprintf("redirects more than %d times: write the address that answers", redirectLimit))
+	}
+	return nil
+}
+
+// origin is scheme, host and port, with the scheme's port where none is written.
+func origin(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}

@@ -1,0 +1,201 @@
+package load
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/ext"
+)
+
+const (
+	// costLimit bounds one evaluation. CEL counts about one unit per step, a
+	// million of which take some 0.1 s; a map over 1000 workers costs a few thousand.
+	costLimit = 1_000_000
+	// textLimit bounds an expression, in characters.
+	textLimit = 4096
+	// clockSkew is how far ahead of cusme's clock an application's may be.
+	clockSkew = time.Minute
+)
+
+// environment is what expressions may use. The libraries' versions are pinned,
+// so that a newer library never changes what an expression means.
+var environment = sync.OnceValues(func() (*cel.Env, error) {
+	return cel.NewEnv(
+		cel.Variable("body", cel.DynType),
+		cel.Variable("headers", cel.MapType(cel.StringType, cel.StringType)),
+		cel.CrossTypeNumericComparisons(true), // body.load > 1 means what it says
+		cel.OptionalTypes(cel.OptionalTypesVersion(2)),
+		ext.Math(ext.MathVersion(2)),
+		ext.Strings(ext.StringsVersion(4)),
+		cel.ParserExpressionSizeLimit(textLimit),
+	)
+})
+
+// An expression is a compiled CEL expression. The zero value is an absent one.
+type expression struct {
+	field   string // such as http.value, for messages
+	text    string
+	program cel.Program
+}
+
+// compile understands text, which may only yield one of the wanted types or a
+// type known at evaluation only. The error names the field in its whole path.
+func compile(load, field, text string, wanted ...*cel.Type) (expression, error) {
+	path := fmt.Sprintf("loads[%s].%s", load, field)
+	env, err := environment()
+	if err != nil {
+		return expression{}, fmt.Errorf("%s: preparing CEL: %w", path, err)
+	}
+	ast, issues := env.Compile(text)
+	if err := issues.Err(); err != nil {
+		return expression{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if got := ast.OutputType(); !allows(append(wanted, cel.DynType), got) {
+		return expression{}, fmt.Errorf("%s: expected an expression that yields %s, this one yields %s", path, names(wanted), got)
+	}
+	program, err := env.Program(ast, cel.CostLimit(costLimit))
+	if err != nil {
+		return expression{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return expression{field: field, text: text, program: program}, nil
+}
+
+func allows(wanted []*cel.Type, got *cel.Type) bool {
+	for _, w := range wanted {
+		if got.IsExactType(w) {
+			return true
+		}
+	}
+	return false
+}
+
+func names(ts []*cel.Type) string {
+	out := make([]string, len(ts))
+	for i, t := range ts {
+		out[i] = t.String()
+	}
+	return strings.Join(out, ", ")
+}
+
+// A measure says what to make of an answer: which number, and of what time.
+type measure struct {
+	value      expression
+	observedAt expression // absent: the transport says how old an answer is
+}
+
+// texts tells one measure from another.
+func (m measure) texts() [2]string { return [2]string{m.value.text, m.observedAt.text} }
+
+// compileMeasure compiles a kind's two expressions; an empty observedAt is absent.
+func compileMeasure(load, kind, value, observedAt string) (m measure, err error) {
+	m.value, err = compile(load, kind+".value", value, cel.DoubleType, cel.IntType, cel.UintType)
+	if err != nil || observedAt == "" {
+		return m, err
+	}
+	m.observedAt, err = compile(load, kind+".observedAt", observedAt, cel.TimestampType)
+	return m, err
+}
+
+// judge returns the document's number and when it was true, or why it has none.
+func (m measure) judge(d document) (value float64, at time.Time, err error) {
+	if d.err != nil {
+		return 0, time.Time{}, d.err
+	}
+	if value, err = m.value.number(d); err != nil {
+		return 0, time.Time{}, err
+	}
+	if m.observedAt.program == nil {
+		return value, d.at, nil
+	}
+	if at, err = m.observedAt.moment(d); err != nil {
+		return 0, time.Time{}, err
+	}
+	return value, at, nil
+}
+
+func (e expression) eval(d document) (ref.Val, error) {
+	out, _, err := e.program.Eval(map[string]any{"body": d.body, "headers": d.headers})
+	if err == nil {
+		return out, nil
+	}
+	hint := ""
+	if strings.Contains(err.Error(), "no such overload") {
+		hint = "; numbers of the answer are doubles: write 100.0, not 100, beside them"
+	}
+	return nil, invalid("%s: %s%s", e.field, printable(err.Error(), sentenceLimit), hint)
+}
+
+// number evaluates to a number that a load can be. What else came is named by
+// its type only: the rest of an answer is nobody's business.
+func (e expression) number(d document) (float64, error) {
+	out, err := e.eval(d)
+	if err != nil {
+		return 0, err
+	}
+	var f float64
+	switch v := out.(type) {
+	case types.Double:
+		f = float64(v)
+	case types.Int:
+		f = float64(v)
+	case types.Uint:
+		f = float64(v)
+	case types.String:
+		return 0, invalid("%s yielded a string, expected a number: wrap it, double(%s)", e.field, printable(e.text, excerptLimit))
+	default:
+		return 0, invalid("%s yielded %s, expected a number", e.field, typeName(v))
+	}
+	switch {
+	case math.IsNaN(f):
+		return 0, invalid("%s yielded NaN, expected a number", e.field)
+	case math.IsInf(f, 0):
+		return 0, invalid("%s yielded a number without bounds, expected a finite one", e.field)
+	case f < 0:
+		return 0, invalid("%s yielded %v, expected 0 or more", e.field, f)
+	}
+	return f, nil
+}
+
+// moment evaluates to a time not after the answer came. Clocks differ a little,
+// so a time slightly ahead counts as now; further ahead, nothing can be said
+// about the reading's age.
+func (e expression) moment(d document) (time.Time, error) {
+	out, err := e.eval(d)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var at time.Time
+	switch v := out.(type) {
+	case types.Timestamp:
+		at = v.Time
+	case types.String:
+		return at, invalid("%s yielded a string, expected a timestamp: wrap it, timestamp(%s)", e.field, printable(e.text, excerptLimit))
+	case types.Double, types.Int, types.Uint:
+		return at, invalid("%s yielded a number, expected a timestamp: wrap it, timestamp(int(%s)) if it counts seconds since 1970", e.field, printable(e.text, excerptLimit))
+	default:
+		return at, invalid("%s yielded %s, expected a timestamp", e.field, typeName(v))
+	}
+	switch ahead := at.Sub(d.received); {
+	case ahead > clockSkew:
+		return at, invalid("%s is %s ahead of cusme's clock, so the age of the reading is unknown: check the clocks of both", e.field, ahead.Round(time.Second))
+	case ahead > 0:
+		return d.received, nil
+	case at.IsZero():
+		return at, invalid("%s is the year 1, as of a time that was never set", e.field)
+	}
+	return at, nil
+}
+
+// typeName names a CEL value's type with its article.
+func typeName(v ref.Val) string {
+	if v == types.NullValue {
+		return "null"
+	}
+	return "a " + v.Type().TypeName()
+}

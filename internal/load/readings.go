@@ -1,0 +1,202 @@
+package load
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/scaling"
+)
+
+// Readings keeps the newest reading of every load that somebody follows. It
+// polls each distinct endpoint once per interval, however many loads of however
+// many scalers read it. All methods may be called at any time from anywhere.
+type Readings struct {
+	open    func(v1alpha1.Load) (Source, error)
+	context context.Context // ends with Close; pollers outlive every call that starts them
+	end     context.CancelFunc
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	scalers map[string]*follower
+	pollers map[pollKey]*poller
+}
+
+// A follower is one scaler's loads.
+type follower struct {
+	spec string // what was last followed, to see a change
+	subs []*subscription
+	bell bell
+}
+
+// A subscription is one load of one scaler. Its fields from reading on are
+// guarded by Readings.mu.
+type subscription struct {
+	source  Source
+	bell    *bell
+	poller  *poller
+	reading scaling.Reading
+	judged  int // number of the attempt behind reading
+}
+
+// NewReadings returns an empty set. Close ends it.
+func NewReadings(o Options) *Readings {
+	ctx, end := context.WithCancel(context.Background())
+	return &Readings{
+		open:    func(l v1alpha1.Load) (Source, error) { return Open(l, o) },
+		context: ctx,
+		end:     end,
+		scalers: map[string]*follower{},
+		pollers: map[pollKey]*poller{},
+	}
+}
+
+// Follow begins to read loads for a scaler, every interval, the first time at
+// once. An endpoint that is polled already brings its latest answer at once.
+//
+// wake is called after every attempt to read one of the loads, good or bad: not
+// in Follow, not under a lock, never twice at a time. Attempts that end during
+// a call are followed by one more call, so that a slow wake delays no poll. It
+// stays the one of the Follow that began; only Close must not be called in it.
+//
+// Following the same again does nothing. Following something else keeps the
+// readings of sources that stay. The error names every load that could not be
+// opened, and its field; then, and after Close, nothing is read for the scaler.
+func (r *Readings) Follow(scaler string, loads []v1alpha1.Load, interval time.Duration, wake func()) error {
+	spec, err := fingerprint(loads, interval)
+	if err == nil && r.follows(scaler, spec) {
+		return nil
+	}
+	sources, openErr := r.openAll(loads)
+	if err := errors.Join(err, openErr); err != nil {
+		r.Forget(scaler)
+		return err
+	}
+	for _, s := range r.subscribe(scaler, spec, sources, interval, wake) {
+		r.catchUp(s)
+	}
+	return nil
+}
+
+// fingerprint tells one spec from another. Fields of a load that are not about
+// reading count too; a change of theirs opens the same sources again, and that
+// keeps every reading.
+func fingerprint(loads []v1alpha1.Load, interval time.Duration) (string, error) {
+	if interval <= 0 {
+		return "", fmt.Errorf("interval: expected more than 0s, got %s", interval)
+	}
+	text, err := json.Marshal(loads)
+	if err != nil {
+		return "", fmt.Errorf("loads: %w", err)
+	}
+	return interval.String() + string(text), nil
+}
+
+func (r *Readings) follows(scaler, spec string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.scalers[scaler]
+	return f != nil && f.spec == spec
+}
+
+func (r *Readings) openAll(loads []v1alpha1.Load) ([]Source, error) {
+	sources := make([]Source, len(loads))
+	errs := make([]error, len(loads))
+	for i, l := range loads {
+		sources[i], errs[i] = r.open(l)
+	}
+	return sources, errors.Join(errs...)
+}
+
+// subscribe swaps the scaler's subscriptions and returns the new ones. New
+// pollers start before old ones are let go, so that an endpoint which stays is
+// not asked out of turn.
+func (r *Readings) subscribe(scaler, spec string, sources []Source, interval time.Duration, wake func()) (added []*subscription) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.context.Err() != nil {
+		return nil // closed
+	}
+	f := r.scalers[scaler]
+	if f == nil {
+		f = &follower{bell: bell{wake: wake}}
+		r.scalers[scaler] = f
+	}
+	old := f.subs
+	f.spec, f.subs = spec, make([]*subscription, len(sources))
+	for i, source := range sources {
+		key := pollKey{source.from, interval}
+		kept := slices.IndexFunc(old, func(s *subscription) bool { return s.source.same(source) })
+		if kept >= 0 && old[kept].poller.pollKey == key {
+			f.subs[i] = old[kept]
+			continue
+		}
+		s := &subscription{source: source, bell: &f.bell, reading: pending(source.load)}
+		if kept >= 0 {
+			s.reading = old[kept].reading
+		}
+		s.poller = r.join(key, s)
+		f.subs[i] = s
+		added = append(added, s)
+	}
+	for _, s := range old {
+		if !slices.Contains(f.subs, s) {
+			r.leave(s)
+		}
+	}
+	return added
+}
+
+func pending(load string) scaling.Reading {
+	return scaling.Reading{Load: load, Problem: scaling.Pending, Message: "it has not been read yet"}
+}
+
+// Latest returns the newest reading of each of a scaler's loads, in their
+// order; Pending before the first attempt has ended, and nil for a scaler that
+// nothing is read for. The slice is the caller's.
+func (r *Readings) Latest(scaler string) []scaling.Reading {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.scalers[scaler]
+	if f == nil {
+		return nil
+	}
+	out := make([]scaling.Reading, len(f.subs))
+	for i, s := range f.subs {
+		out[i] = s.reading
+	}
+	return out
+}
+
+// Forget stops reading for a scaler. No call of its wake begins afterwards; one
+// may still be under way.
+func (r *Readings) Forget(scaler string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.scalers[scaler]
+	if f == nil {
+		return
+	}
+	delete(r.scalers, scaler)
+	f.bell.silent = true
+	for _, s := range f.subs {
+		r.leave(s)
+	}
+}
+
+// Close ends all polling, and returns when every goroutine has ended. Latest
+// still answers.
+func (r *Readings) Close() {
+	r.mu.Lock()
+	r.end()
+	for _, f := range r.scalers {
+		f.bell.silent = true
+	}
+	r.mu.Unlock()
+	r.running.Wait()
+}
