@@ -1,0 +1,79 @@
+package target
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apps,resources=deployments/scale,verbs=get;update
+
+var deploymentKind = appsv1.SchemeGroupVersion.WithKind("Deployment")
+
+func (t *Targets) observeDeployment(ctx context.Context, ref Ref) (State, error) {
+	var d appsv1.Deployment
+	err := t.cache.Get(ctx, ref.key(), &d, client.UnsafeDisableDeepCopy)
+	if apierrors.IsNotFound(err) {
+		return State{}, missing(ref)
+	}
+	if err != nil {
+		return State{}, err
+	}
+	if err := present(ref, &d); err != nil {
+		return State{}, err
+	}
+	if err := t.caughtUp(ref, &d); err != nil {
+		return State{}, err
+	}
+	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
+	if err != nil {
+		return State{}, fmt.Errorf("%w: its selector: %w", ErrNoScale, err)
+	}
+	pods, err := t.podsOf(ctx, family{ref: ref, uid: d.UID, selector: selector})
+	if err != nil {
+		return State{}, err
+	}
+	return State{
+		Ref:             ref,
+		UID:             d.UID,
+		ResourceVersion: d.ResourceVersion,
+		Replicas:        ptr.Deref(d.Spec.Replicas, 1),
+		Pods:            t.scalingPods(ctx, pods),
+		Unsteerable:     rollout(&d, liveReplicaSets(pods)),
+	}, nil
+}
+
+// rollout says who chooses the pods while a Deployment has more than one
+// ReplicaSet: its controller spreads a scale-in over all of them in proportion,
+// and deletion costs only count within each.
+func rollout(d *appsv1.Deployment, live int) string {
+	switch {
+	case live > 1:
+		return fmt.Sprintf("a rollout with %d live ReplicaSets", live)
+	case d.Status.UpdatedReplicas < d.Status.Replicas:
+		return fmt.Sprintf("a rollout that updated %d of %d replicas", d.Status.UpdatedReplicas, d.Status.Replicas)
+	case d.Generation != d.Status.ObservedGeneration:
+		return fmt.Sprintf("a Deployment controller that has yet to see generation %d", d.Generation)
+	}
+	return ""
+}
+
+// liveReplicaSets counts the owners of pods that are not leaving.
+func liveReplicaSets(pods []*corev1.Pod) int {
+	live := map[types.UID]bool{}
+	for _, p := range pods {
+		owner := metav1.GetControllerOfNoCopy(p)
+		if owner != nil && !leaving(p) {
+			live[owner.UID] = true
+		}
+	}
+	return len(live)
+}
