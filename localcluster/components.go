@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -11,6 +12,8 @@ type component struct {
 	name string
 	main func()
 	args func(c *cluster) []string
+	// before, where there is one, runs before each start.
+	before func(ctx context.Context, c *cluster) error
 	// patience is how long the process gets to end by itself before it is killed. The cluster is thrown away, so only
 	// the API server gets some: it has answers in flight.
 	patience time.Duration
@@ -23,7 +26,7 @@ var components = []component{
 	{name: "kube-apiserver", main: apiserverMain, args: apiserverArgs, patience: 5 * time.Second},
 	{name: "kube-controller-manager", main: controllerManagerMain, args: controllerManagerArgs, patience: 2 * time.Second},
 	{name: "kube-scheduler", main: schedulerMain, args: schedulerArgs, patience: 2 * time.Second},
-	{name: "kwok", main: kwokMain, args: kwokArgs, patience: 2 * time.Second},
+	{name: "kwok", main: kwokMain, args: kwokArgs, before: freeNodeLeases, patience: 2 * time.Second},
 }
 
 func componentNamed(name string) (component, bool) {

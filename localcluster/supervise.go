@@ -97,6 +97,11 @@ func (s *supervisor) start(part component) {
 // runOnce returns when the process has ended, with what ended it.
 func (s *supervisor) runOnce(ctx context.Context, k *keeper) error {
 	dir, name := s.cluster.dir, k.component.name
+	if before := k.component.before; before != nil {
+		if err := before(ctx, s.cluster); err != nil {
+			return err
+		}
+	}
 	log, err := os.OpenFile(dir.log(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
