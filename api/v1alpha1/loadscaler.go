@@ -1,9 +1,6 @@
 package v1alpha1
 
-import (
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // LoadScaler moves the replicas of one target by the load its application reports.
 //
@@ -66,16 +63,8 @@ type LoadScalerSpec struct {
 	Loads []Load `json:"loads"`
 	// Step gives fixed steps, as the original cusme took them. Without it the size of a move follows from the load.
 	Step *Step `json:"step,omitempty"`
-	// Behavior paces moves: HPA's own type, with HPA's meaning and defaults.
-	//
-	// +kubebuilder:validation:XValidation:rule="[self.?scaleUp, self.?scaleDown].all(r, !r.stabilizationWindowSeconds.hasValue() || (r.stabilizationWindowSeconds.value() >= 0 && r.stabilizationWindowSeconds.value() <= 3600))",message="stabilizationWindowSeconds must be 0 to 3600"
-	// +kubebuilder:validation:XValidation:rule="[self.?scaleUp, self.?scaleDown].all(r, r.selectPolicy.orValue('Max') in ['Max', 'Min', 'Disabled'])",message="selectPolicy must be Max, Min or Disabled"
-	// +kubebuilder:validation:XValidation:rule="[self.?scaleUp, self.?scaleDown].all(r, !r.tolerance.hasValue() || (isQuantity(string(r.tolerance.value())) && !quantity(string(r.tolerance.value())).isLessThan(quantity('0'))))",message="tolerance must be 0 or more, such as '0.1'"
-	// +kubebuilder:validation:XValidation:rule="[self.?scaleUp, self.?scaleDown].all(r, !r.policies.hasValue() || (size(r.policies.value()) >= 1 && size(r.policies.value()) <= 16))",message="policies must be 1 to 16; leave the list out for HPA's defaults"
-	// +kubebuilder:validation:XValidation:rule="[self.?scaleUp, self.?scaleDown].all(r, r.policies.orValue([]).all(p, p.type in ['Pods', 'Percent']))",message="a policy's type must be Pods or Percent"
-	// +kubebuilder:validation:XValidation:rule="[self.?scaleUp, self.?scaleDown].all(r, r.policies.orValue([]).all(p, p.value > 0))",message="a policy's value must be above 0; to allow no change at all set selectPolicy to Disabled"
-	// +kubebuilder:validation:XValidation:rule="[self.?scaleUp, self.?scaleDown].all(r, r.policies.orValue([]).all(p, p.periodSeconds >= 1 && p.periodSeconds <= 1800))",message="a policy's periodSeconds must be 1 to 1800"
-	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior,omitempty"`
+	// Behavior paces moves, in HPA's words and with HPA's meaning and defaults.
+	Behavior *Behavior `json:"behavior,omitempty"`
 	// MinPodAge protects pods: a younger one is never chosen for removal. Default 0s, no protection.
 	//
 	// +kubebuilder:validation:Type=string
