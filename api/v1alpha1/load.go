@@ -26,9 +26,9 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="has(self.http)",message="a load needs a source: give http"
 // +kubebuilder:validation:XValidation:rule="has(self.low) == has(self.high)",message="low and high come together: give both, or neither"
-// +kubebuilder:validation:XValidation:rule="!has(self.low) || !has(self.high) || quantity(string(self.low)).isLessThan(quantity(string(self.high)))",message="low must be below high"
-// +kubebuilder:validation:XValidation:rule="!has(self.target) || !has(self.low) || !quantity(string(self.target)).isLessThan(quantity(string(self.low)))",message="target must lie inside the band: it is below low"
-// +kubebuilder:validation:XValidation:rule="!has(self.target) || !has(self.high) || !quantity(string(self.target)).isGreaterThan(quantity(string(self.high)))",message="target must lie inside the band: it is above high"
+// +kubebuilder:validation:XValidation:rule="!has(self.low) || !has(self.high) || !isQuantity(string(self.low)) || !isQuantity(string(self.high)) || quantity(string(self.low)).isLessThan(quantity(string(self.high)))",message="low must be below high"
+// +kubebuilder:validation:XValidation:rule="!has(self.target) || !has(self.low) || !isQuantity(string(self.target)) || !isQuantity(string(self.low)) || !quantity(string(self.target)).isLessThan(quantity(string(self.low)))",message="target must lie inside the band: it is below low"
+// +kubebuilder:validation:XValidation:rule="!has(self.target) || !has(self.high) || !isQuantity(string(self.target)) || !isQuantity(string(self.high)) || !quantity(string(self.target)).isGreaterThan(quantity(string(self.high)))",message="target must lie inside the band: it is above high"
 // +kubebuilder:validation:XValidation:rule="!has(self.type) || self.type != 'Total' || has(self.target) || has(self.low)",message="a Total has no default band: give target, or low and high, per replica"
 type Load struct {
 	// Name tells this load from the others in reasons and status.
