@@ -33,7 +33,6 @@ func (t *Targets) scale(ctx context.Context, s State, replicas int32) error {
 		return errors.New("replicas cannot be negative")
 	}
 	wanted := &autoscalingv1.Scale{
-		TypeMeta:   metav1.TypeMeta{APIVersion: autoscalingv1.SchemeGroupVersion.String(), Kind: "Scale"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Ref.Namespace, Name: s.Ref.Name, UID: s.UID, ResourceVersion: s.ResourceVersion},
 		Spec:       autoscalingv1.ScaleSpec{Replicas: replicas},
 	}
@@ -62,11 +61,10 @@ func (t *Targets) getScale(ctx context.Context, ref Ref) (*autoscalingv1.Scale, 
 }
 
 func (t *Targets) putScale(ctx context.Context, ref Ref, wanted *autoscalingv1.Scale) (*autoscalingv1.Scale, error) {
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(wanted)
+	body, err := untyped(wanted)
 	if err != nil {
 		return nil, err
 	}
-	body := &unstructured.Unstructured{Object: content}
 	err = t.client.SubResource("scale").Update(ctx, parent(ref), client.WithSubResourceBody(body))
 	if err != nil {
 		return nil, t.refused(ref, "update", err)
@@ -81,6 +79,16 @@ func parent(ref Ref) *unstructured.Unstructured {
 	u.SetNamespace(ref.Namespace)
 	u.SetName(ref.Name)
 	return u
+}
+
+func untyped(scale *autoscalingv1.Scale) (*unstructured.Unstructured, error) {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(scale)
+	if err != nil {
+		return nil, err
+	}
+	u := &unstructured.Unstructured{Object: content}
+	u.SetGroupVersionKind(autoscalingv1.SchemeGroupVersion.WithKind("Scale"))
+	return u, nil
 }
 
 func typed(u *unstructured.Unstructured) (*autoscalingv1.Scale, error) {

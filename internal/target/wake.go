@@ -117,9 +117,15 @@ func (t *Targets) families(pod *corev1.Pod) []family {
 // ownerChanges wakes a target of the given kind itself, and the target that
 // owns it: a pod may be seen before the ReplicaSet that leads to its Deployment.
 func (t *Targets) ownerChanges(gvk schema.GroupVersionKind) changes {
-	return changes{matter: ownerMatters, wake: func(versions ...client.Object) {
+	refTo := func(o client.Object) Ref {
+		return Ref{APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind, Namespace: o.GetNamespace(), Name: o.GetName()}
+	}
+	matter := func(was, is client.Object) bool {
+		return vitalsOf(was) != vitalsOf(is) || t.unseen(refTo(is))
+	}
+	return changes{matter: matter, wake: func(versions ...client.Object) {
 		last := versions[len(versions)-1]
-		t.wakeKnown(Ref{APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind, Namespace: last.GetNamespace(), Name: last.GetName()})
+		t.wakeKnown(refTo(last))
 		if owner := metav1.GetControllerOfNoCopy(last); owner != nil {
 			t.wakeKnown(Ref{APIVersion: owner.APIVersion, Kind: owner.Kind, Namespace: last.GetNamespace(), Name: owner.Name})
 		}
@@ -135,16 +141,22 @@ func (t *Targets) wakeKnown(ref Ref) {
 	}
 }
 
+// unseen reports whether a target was asked for, but could not be observed so
+// far. A kind's controller may fill the status that leads to the pods late,
+// and of a status only the version can be seen to move.
+func (t *Targets) unseen(ref Ref) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m, known := t.known[ref.Namespace][ref]
+	return known && m.selector == nil
+}
+
 // vitals are what Observe reads of a target, or of an owner below it, apart from its pods.
 type vitals struct {
 	uid, owner           types.UID
 	generation, observed int64
 	leaving              bool
 	replicas, updated    int32
-}
-
-func ownerMatters(was, is client.Object) bool {
-	return vitalsOf(was) != vitalsOf(is)
 }
 
 func vitalsOf(o client.Object) vitals {
