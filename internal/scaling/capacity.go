@@ -2,6 +2,31 @@ package scaling
 
 import "time"
 
+// A Census is how a decision counted the pods.
+type Census struct {
+	// Existing pods, leaving ones apart.
+	Existing int32
+	// Ready pods serve.
+	Ready int32
+	// Starting counts the replicas asked for that are trusted to become ready, created already or not.
+	Starting int32
+	// Late pods should serve by now and do not: broken ones, and those past their start-up deadline.
+	Late int32
+	// Elastic pods, of the existing ones, are paid by the second.
+	Elastic int32
+}
+
+func (in input) census() Census {
+	c := Census{Ready: in.ready(), Late: in.late(), Starting: in.starting()}
+	for _, p := range active(in.Pods) {
+		c.Existing++
+		if p.Elastic {
+			c.Elastic++
+		}
+	}
+	return c
+}
+
 // ready counts the pods that serve.
 func (o Observation) ready() int32 {
 	var n int32

@@ -52,7 +52,7 @@ func Decide(o Observation, p Policy, h History) Decision {
 	in := input{Observation: o, Policy: p, History: h.begun(o)}
 	in.loads = in.assess()
 
-	d := Decision{Replicas: o.Replicas, Loads: in.loads}
+	d := Decision{Replicas: o.Replicas, Loads: in.loads, Pods: in.census()}
 	for _, s := range steps {
 		want, why := s.temper(in, d.Replicas)
 		if s.name == Demand {
@@ -81,6 +81,8 @@ type Decision struct {
 	Reasons []Reason
 	// Loads says what was made of each reading, in the policy's order.
 	Loads []Verdict
+	// Pods says how the pods were counted.
+	Pods Census
 }
 
 // A Reason is what one step made of the number of replicas before it.

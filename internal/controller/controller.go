@@ -1,0 +1,149 @@
+// Package controller turns the crank: a reading in, decide, apply, report.
+//
+// It decides nothing itself and knows no kind of target: readings come from
+// load, pods from target, and the number from scaling. What is left is the
+// order in which they are asked, and telling people what came of it.
+package controller
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/load"
+	"cusme.dev/cusme/internal/scaling"
+	"cusme.dev/cusme/internal/target"
+)
+
+// controller is one turn of the crank, for every LoadScaler there is.
+type controller struct {
+	scalers  scalers
+	readings *load.Readings
+	targets  *target.Targets
+	events   events
+	log      logr.Logger
+	now      func() time.Time
+	memories memories
+	queue    atomic.Pointer[workqueue.TypedRateLimitingInterface[reconcile.Request]]
+}
+
+// scalers is where LoadScalers come from and where their status goes: the API
+// server, or the command line of one that stands in no cluster.
+type scalers interface {
+	// get fails with apierrors.IsNotFound when there is none.
+	get(context.Context, types.NamespacedName) (*v1alpha1.LoadScaler, error)
+	// saveStatus makes the status that of the LoadScaler.
+	saveStatus(context.Context, *v1alpha1.LoadScaler, v1alpha1.LoadScalerStatus) error
+	// of names the LoadScalers of a target.
+	of(context.Context, target.Ref) []types.NamespacedName
+}
+
+// retryConflict is how soon to look again after the target changed between look
+// and write. The watch usually wakes us before.
+const retryConflict = 100 * time.Millisecond
+
+// Reconcile walks one reading through the house. It is called when a reading
+// arrived, the spec changed, or the target or one of its pods did.
+func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	key := req.NamespacedName
+	ls, err := c.scalers.get(ctx, key)
+	if apierrors.IsNotFound(err) || err == nil && ls.DeletionTimestamp != nil {
+		c.forget(key)
+		return reconcile.Result{}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	m := c.memories.of(key, ls)
+
+	policy, err := c.follow(key, ls)
+	if err != nil {
+		return reconcile.Result{}, c.reportTrouble(ctx, ls, m, trouble{reason: "InvalidSpec", err: err})
+	}
+	state, err := c.targets.Observe(ctx, m.target)
+	if errors.Is(err, target.ErrBehind) {
+		return reconcile.Result{}, nil // The watch wakes us when it has caught up with our own write.
+	}
+	if t, known := troubleOf(err); known {
+		return reconcile.Result{}, c.reportTrouble(ctx, ls, m, t)
+	}
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	readings := c.readings.Latest(key.String())
+	if !slices.ContainsFunc(readings, arrived) {
+		return reconcile.Result{}, nil // The first reading wakes us.
+	}
+
+	tick := scaling.Tick{Scaler: key.String(), Policy: policy, Observation: scaling.Observation{
+		Now: c.now(), Readings: readings, Replicas: state.Replicas, Pods: state.Pods, Unsteerable: state.Unsteerable,
+	}}
+	tick.Decision = scaling.Decide(tick.Observation, policy, m.history)
+	m.history = m.history.After(tick.Observation, tick.Decision)
+
+	applyErr := c.apply(ctx, ls, m, state, &tick)
+	if errors.Is(applyErr, target.ErrConflict) {
+		return reconcile.Result{RequeueAfter: retryConflict}, nil // Look again and decide again.
+	}
+	return reconcile.Result{}, c.report(ctx, ls, m, tick, applyErr)
+}
+
+func arrived(r scaling.Reading) bool { return r.Problem != scaling.Pending }
+
+// follow resolves the policy and sees to it that its loads are read.
+func (c *controller) follow(key types.NamespacedName, ls *v1alpha1.LoadScaler) (scaling.Policy, error) {
+	policy, err := PolicyOf(ls.Spec)
+	if err == nil {
+		err = c.readings.Follow(key.String(), ls.Spec.Loads, IntervalOf(ls.Spec), func() { c.wake(key) })
+	}
+	if err != nil {
+		c.readings.Forget(key.String())
+	}
+	return policy, err
+}
+
+// apply writes the replicas when they changed, and notes what came of it.
+func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, s target.State, tick *scaling.Tick) error {
+	from, to := s.Replicas, tick.Decision.Replicas
+	if from == to {
+		return nil
+	}
+	if ls.Spec.DryRun {
+		tick.Outcome.Refused = "dry run"
+		return nil
+	}
+	if err := c.targets.Scale(ctx, s, to); err != nil {
+		tick.Outcome.Refused = err.Error()
+		return err
+	}
+	tick.Outcome.Wrote = true
+	m.history = m.history.Moved(tick.Observation.Now, from, to)
+	m.lastScale = tick.Observation.Now
+	return nil
+}
+
+// forget lets go of a LoadScaler that is gone.
+func (c *controller) forget(key types.NamespacedName) {
+	c.readings.Forget(key.String())
+	forgetMetrics(key)
+	m, found := c.memories.remove(key)
+	if found && len(c.scalers.of(context.Background(), m.target)) == 0 {
+		c.targets.Forget(m.target)
+	}
+}
+
+// targetChanged wakes the LoadScalers of a target.
+func (c *controller) targetChanged(ref target.Ref) {
+	for _, key := range c.scalers.of(context.Background(), ref) {
+		c.wake(key)
+	}
+}

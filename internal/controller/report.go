@@ -1,0 +1,134 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/scaling"
+	"cusme.dev/cusme/internal/target"
+)
+
+// report tells what was decided and what came of it: metrics always, the log
+// and an event when something moved, the status when it changed.
+func (c *controller) report(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, tick scaling.Tick, applyErr error) error {
+	observeMetrics(client.ObjectKeyFromObject(ls), tick)
+	status := statusOf(ls, m, tick, applyErr)
+	c.logTick(ls, tick, applyErr)
+	if tick.Outcome.Wrote {
+		c.events.moved(ctx, ls, tick)
+	}
+	return c.save(ctx, ls, m, status)
+}
+
+// trouble is a reason why nothing could be decided at all, in a condition's words.
+type trouble struct {
+	reason string
+	err    error
+}
+
+// troubleOf tells troubles that a person must mend from errors worth retrying.
+func troubleOf(err error) (trouble, bool) {
+	switch {
+	case errors.Is(err, target.ErrNotFound):
+		return trouble{reason: "TargetNotFound", err: err}, true
+	case errors.Is(err, target.ErrNoScale):
+		return trouble{reason: "TargetNotScalable", err: err}, true
+	default:
+		return trouble{}, false
+	}
+}
+
+// reportTrouble says in the status why nothing moves.
+func (c *controller) reportTrouble(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, t trouble) error {
+	status := *m.status.DeepCopy()
+	status.ObservedGeneration = ls.Generation
+	status.Summary.Target = ls.Spec.ScaleTargetRef.Kind + "/" + ls.Spec.ScaleTargetRef.Name
+	status.Summary.Why = sentence(t.err)
+	status.Conditions = conditions(status.Conditions, ls.Generation, []condition{
+		{v1alpha1.ConditionReady, metav1.ConditionFalse, t.reason, sentence(t.err)},
+		{v1alpha1.ConditionScalingActive, metav1.ConditionFalse, t.reason, "nothing moves: " + sentence(t.err)},
+	})
+	if told(m.status, status) {
+		return nil
+	}
+	c.log.Error(t.err, "nothing moves", "scaler", client.ObjectKeyFromObject(ls).String(), "reason", t.reason)
+	return c.save(ctx, ls, m, status)
+}
+
+// save writes the status if it says something new.
+func (c *controller) save(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, status v1alpha1.LoadScalerStatus) error {
+	if told(m.status, status) {
+		return nil
+	}
+	if err := c.scalers.saveStatus(ctx, ls, status); err != nil {
+		return fmt.Errorf("status of LoadScaler %s/%s: %w", ls.Namespace, ls.Name, err)
+	}
+	m.status = status
+	return nil
+}
+
+// told reports whether b says nothing that a did not: the same number by the
+// same steps, the same conditions, and pods that settled or did not. A number
+// that only breathes, such as the load itself, is no news: status is no ticker.
+func told(a, b v1alpha1.LoadScalerStatus) bool {
+	return equality.Semantic.DeepEqual(gist(a), gist(b))
+}
+
+// gist is what told compares.
+func gist(s v1alpha1.LoadScalerStatus) []any {
+	var words []string
+	for _, r := range s.Reasons {
+		words = append(words, r.Step)
+	}
+	for _, l := range s.Loads {
+		words = append(words, l.Name+" "+l.State)
+	}
+	for _, c := range s.Conditions {
+		words = append(words, fmt.Sprintf("%s=%s %s", c.Type, c.Status, c.Reason))
+	}
+	settled := s.StartingReplicas == 0 && s.CurrentReplicas == s.DesiredReplicas
+	return []any{s.ObservedGeneration, s.DesiredReplicas, s.LastScaleTime, settled, words}
+}
+
+// sentence is an error in one line.
+func sentence(err error) string {
+	return oneLine(err.Error())
+}
+
+// logTick logs moves and refusals; of a lone scaler, which has no status,
+// every decision, as the original did.
+func (c *controller) logTick(ls *v1alpha1.LoadScaler, tick scaling.Tick, applyErr error) {
+	_, alone := c.scalers.(onlyOne)
+	d := tick.Decision
+	moved := d.Replicas != tick.Observation.Replicas
+	if !alone && !moved {
+		return
+	}
+	fields := []any{
+		"scaler", tick.Scaler, "target", refOf(ls).String(),
+		"from", tick.Observation.Replicas, "to", d.Replicas,
+		"ready", d.Pods.Ready, "starting", d.Pods.Starting, "elastic", d.Pods.Elastic,
+	}
+	for _, v := range d.Loads {
+		fields = append(fields, v.Load, v.Value)
+	}
+	for _, r := range d.Reasons {
+		fields = append(fields, string(r.Step), fmt.Sprintf("%d -> %d: %s", r.From, r.To, r.Why))
+	}
+	switch {
+	case applyErr != nil:
+		c.log.Error(applyErr, "the move was refused", fields...)
+	case tick.Outcome.Refused != "":
+		c.log.Info("would move, but this is a dry run", fields...)
+	case moved:
+		c.log.Info("moved", fields...)
+	default:
+		c.log.Info("holding", fields...)
+	}
+}

@@ -1,0 +1,209 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/load"
+	"cusme.dev/cusme/internal/target"
+)
+
+// Options of Run.
+type Options struct {
+	// Config is how to reach the API server.
+	Config *rest.Config
+	// Log receives moves and troubles; of a lone LoadScaler every decision.
+	Log logr.Logger
+	// Version is told to load endpoints.
+	Version string
+	// Only is a LoadScaler that stands in no cluster. With it no other is
+	// served, and only its namespace is watched.
+	Only *v1alpha1.LoadScaler
+	// Namespace restricts the controller to the LoadScalers of one namespace; empty serves all.
+	Namespace string
+	// LeaseNamespace holds the Lease by which one of several replicas leads. Empty runs without.
+	LeaseNamespace string
+	// LeaseName tells apart those that lead different things in one namespace.
+	LeaseName string
+	// MetricsAddress and HealthAddress are where to serve /metrics and /healthz, /readyz; "0" serves neither.
+	MetricsAddress, HealthAddress string
+	// Workers is how many LoadScalers are decided at a time; 0 means 8.
+	Workers int
+}
+
+// Requests to the API server per second, and in a burst. A quiet cusme sends
+// none; client-go's default of 5 would make a hundred targets that move at
+// once wait for twenty seconds.
+const (
+	requestsPerSecond = 100
+	requestsInBurst   = 200
+)
+
+// Run scales until ctx ends. An API server that is away, or a Lease that was
+// lost, ends nothing: Run starts over until it works, and says so.
+func Run(ctx context.Context, o Options) error {
+	o.Config = rest.CopyConfig(o.Config)
+	o.Config.QPS, o.Config.Burst = requestsPerSecond, requestsInBurst
+	ctrl.SetLogger(o.Log)
+	utilruntime.PanicHandlers = nil // controller-runtime turns a panic in a reconcile into an error
+
+	backoff := wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 30 * time.Second}
+	for {
+		began := time.Now()
+		err := runOnce(ctx, o)
+		if ctx.Err() != nil {
+			return nil
+		}
+		var final finalError
+		if errors.As(err, &final) {
+			return final.error
+		}
+		if time.Since(began) > time.Minute {
+			backoff.Steps, backoff.Duration = 6, time.Second
+		}
+		pause := backoff.Step()
+		o.Log.Error(err, "not scaling; starting over", "in", pause.Round(time.Second).String())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+// finalError is an error that trying again cannot mend.
+type finalError struct{ error }
+
+// runOnce runs until ctx ends or something breaks.
+func runOnce(ctx context.Context, o Options) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	may, err := askRights(ctx, o)
+	if err != nil {
+		return err
+	}
+	mgr, err := newManager(o, may)
+	if err != nil {
+		return err
+	}
+	readings := load.NewReadings(load.Options{Version: o.Version})
+	defer readings.Close()
+	c := &controller{
+		readings: readings,
+		log:      o.Log,
+		now:      time.Now,
+		events:   events{client: mgr.GetClient(), log: o.Log, onTarget: o.Only != nil},
+	}
+	if c.targets, err = target.New(ctx, mgr.GetCache(), mgr.GetClient(), target.Options{OnChange: c.targetChanged, Nodes: may.readNodes}); err != nil {
+		return err
+	}
+	if err := c.register(ctx, mgr, o); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+func newManager(o Options, may rights) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	options := ctrl.Options{
+		Scheme:                        scheme,
+		Logger:                        o.Log,
+		Cache:                         cache.Options{DefaultTransform: target.Trim},
+		Metrics:                       metricsserver.Options{BindAddress: o.MetricsAddress},
+		HealthProbeBindAddress:        o.HealthAddress,
+		LeaderElection:                may.lead,
+		LeaderElectionID:              o.LeaseName,
+		LeaderElectionNamespace:       o.LeaseNamespace,
+		LeaderElectionReleaseOnCancel: true,
+	}
+	if ns := o.namespace(); ns != "" {
+		options.Cache.DefaultNamespaces = map[string]cache.Config{ns: {}}
+	}
+	mgr, err := ctrl.NewManager(o.Config, options)
+	if err != nil {
+		return nil, fmt.Errorf("reach the API server at %s: %w", o.Config.Host, err)
+	}
+	if err := mgr.AddHealthzCheck("alive", healthz.Ping); err != nil {
+		return nil, err
+	}
+	return mgr, mgr.AddReadyzCheck("watches", func(r *http.Request) error {
+		if !mgr.GetCache().WaitForCacheSync(r.Context()) {
+			return errors.New("the watches have not caught up with the API server")
+		}
+		return nil
+	})
+}
+
+func (o Options) namespace() string {
+	if o.Only != nil {
+		return o.Only.Namespace
+	}
+	return o.Namespace
+}
+
+// register connects the controller with all that wakes it.
+func (c *controller) register(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	workers := o.Workers
+	if workers == 0 {
+		workers = 8
+	}
+	skipNameCheck := true // the names of a manager that was given up are still taken in this process
+	b := builder.ControllerManagedBy(mgr).Named("loadscaler").
+		WithOptions(ctrlcontroller.Options{MaxConcurrentReconciles: workers, SkipNameValidation: &skipNameCheck}).
+		WatchesRawSource(source.Func(c.wakeups(o.Only)))
+	if o.Only != nil {
+		c.scalers = onlyOne{o.Only}
+		return b.Complete(c)
+	}
+	c.scalers = inCluster{client: mgr.GetClient(), log: o.Log}
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.LoadScaler{}, byTarget, indexByTarget); err != nil {
+		return err
+	}
+	// Our own status writes do not change the generation, and wake nobody.
+	return b.Watches(&v1alpha1.LoadScaler{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).Complete(c)
+}
+
+// wakeups gives the controller's work queue to wake.
+func (c *controller) wakeups(only *v1alpha1.LoadScaler) func(context.Context, workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	return func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		c.queue.Store(&queue)
+		if only != nil {
+			c.wake(client.ObjectKeyFromObject(only))
+		}
+		return nil
+	}
+}
+
+// wake has a LoadScaler decided soon. Calls before the controller has started
+// do nothing: it begins with all LoadScalers.
+func (c *controller) wake(key types.NamespacedName) {
+	if queue := c.queue.Load(); queue != nil {
+		(*queue).Add(reconcile.Request{NamespacedName: key})
+	}
+}

@@ -1,0 +1,197 @@
+package controller
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/scaling"
+)
+
+// Sentences in status are cut at this many characters. The longest of ours come
+// from an API server's or CEL's own message.
+const maxSentence = 512
+
+// statusOf says in a status what a turn of the crank decided and did.
+func statusOf(ls *v1alpha1.LoadScaler, m *memory, tick scaling.Tick, applyErr error) v1alpha1.LoadScalerStatus {
+	d := tick.Decision
+	s := v1alpha1.LoadScalerStatus{
+		ObservedGeneration: ls.Generation,
+		CurrentReplicas:    d.Pods.Existing,
+		DesiredReplicas:    d.Replicas,
+		ReadyReplicas:      d.Pods.Ready,
+		StartingReplicas:   startingAfter(tick),
+		ElasticReplicas:    d.Pods.Elastic,
+		Summary:            summaryOf(ls, tick),
+		Conditions:         conditions(slices.Clone(m.status.Conditions), ls.Generation, conditionsOf(ls, tick, applyErr)),
+	}
+	if !m.lastScale.IsZero() {
+		s.LastScaleTime = &metav1.Time{Time: m.lastScale.Truncate(time.Second)}
+	}
+	for _, v := range d.Loads {
+		s.Loads = append(s.Loads, loadStatusOf(v))
+	}
+	for _, r := range d.Reasons {
+		s.Reasons = append(s.Reasons, v1alpha1.Reason{Step: string(r.Step), From: r.From, To: r.To, Why: oneLine(r.Why)})
+	}
+	return s
+}
+
+// startingAfter counts the replicas on their way once the decision is applied:
+// those that were, and those just ordered.
+func startingAfter(tick scaling.Tick) int32 {
+	starting := tick.Decision.Pods.Starting
+	if tick.Outcome.Wrote {
+		starting += tick.Decision.Replicas - tick.Observation.Replicas
+	}
+	return max(0, starting)
+}
+
+func summaryOf(ls *v1alpha1.LoadScaler, tick scaling.Tick) v1alpha1.Summary {
+	d := tick.Decision
+	s := v1alpha1.Summary{
+		Target: ls.Spec.ScaleTargetRef.Kind + "/" + ls.Spec.ScaleTargetRef.Name,
+		Pods:   fmt.Sprintf("%d/%d/%d", d.Pods.Ready, startingAfter(tick), d.Pods.Elastic),
+		Why:    oneLine(d.Why()),
+	}
+	if v, l, ok := deciding(tick); ok {
+		s.Load = "unknown"
+		if v.State == scaling.Fresh {
+			s.Load = decimal(v.Value)
+		}
+		s.Band = decimal(l.Low) + ".." + decimal(l.High)
+	}
+	return s
+}
+
+// deciding returns the load with the highest demand, which is the one that decided.
+func deciding(tick scaling.Tick) (scaling.Verdict, scaling.Load, bool) {
+	best := -1
+	for i, v := range tick.Decision.Loads {
+		if best < 0 || v.Demand > tick.Decision.Loads[best].Demand {
+			best = i
+		}
+	}
+	if best < 0 {
+		return scaling.Verdict{}, scaling.Load{}, false
+	}
+	return tick.Decision.Loads[best], tick.Policy.Loads[best], true
+}
+
+func loadStatusOf(v scaling.Verdict) v1alpha1.LoadStatus {
+	s := v1alpha1.LoadStatus{Name: v.Load, State: string(v.State)}
+	if v.State != scaling.Fresh {
+		s.Message = oneLine(v.Why)
+	}
+	if !v.At.IsZero() {
+		s.Value = decimal(v.Value)
+		s.ObservedAt = &metav1.Time{Time: v.At.Truncate(time.Second)}
+	}
+	return s
+}
+
+// condition is a condition as this package writes it.
+type condition struct {
+	kind    string
+	status  metav1.ConditionStatus
+	reason  string
+	message string
+}
+
+// conditions sets each condition, keeping the time of those that did not change.
+func conditions(have []metav1.Condition, generation int64, set []condition) []metav1.Condition {
+	for _, c := range set {
+		meta.SetStatusCondition(&have, metav1.Condition{
+			Type: c.kind, Status: c.status, Reason: c.reason, Message: oneLine(c.message), ObservedGeneration: generation,
+		})
+	}
+	return have
+}
+
+func conditionsOf(ls *v1alpha1.LoadScaler, tick scaling.Tick, applyErr error) []condition {
+	return []condition{
+		{v1alpha1.ConditionReady, metav1.ConditionTrue, "Understood", "the spec is understood and the target exists"},
+		activeCondition(ls, tick),
+		ableCondition(applyErr),
+		limitedCondition(tick.Decision),
+		freshCondition(tick.Decision),
+		steerableCondition(tick.Observation),
+	}
+}
+
+func activeCondition(ls *v1alpha1.LoadScaler, tick scaling.Tick) condition {
+	c := condition{kind: v1alpha1.ConditionScalingActive}
+	switch {
+	case ls.Spec.DryRun:
+		c.status, c.reason, c.message = metav1.ConditionFalse, "DryRun", "decisions are reported and not applied"
+	case tick.Decision.Blind():
+		c.status, c.reason, c.message = metav1.ConditionFalse, "NoFreshReading", tick.Decision.Why()
+	default:
+		c.status, c.reason, c.message = metav1.ConditionTrue, "Deciding", "replicas follow the load"
+	}
+	return c
+}
+
+func ableCondition(applyErr error) condition {
+	if applyErr != nil {
+		return condition{v1alpha1.ConditionAbleToScale, metav1.ConditionFalse, "WriteRefused", applyErr.Error()}
+	}
+	return condition{v1alpha1.ConditionAbleToScale, metav1.ConditionTrue, "WritesAccepted", "the last write of replicas was accepted, or none was needed"}
+}
+
+// limiting names the rules that may hold back what the load asks for, as reasons of the condition.
+var limiting = map[scaling.Step]string{
+	scaling.Stabilize: "Stabilizing",
+	scaling.Pace:      "Paced",
+	scaling.Bounce:    "WouldBounce",
+	scaling.Young:     "YoungPods",
+	scaling.Bounds:    "Bounds",
+}
+
+func limitedCondition(d scaling.Decision) condition {
+	for _, r := range slices.Backward(d.Reasons) {
+		if reason, ok := limiting[r.Step]; ok && d.Replicas != d.Demand {
+			return condition{v1alpha1.ConditionScalingLimited, metav1.ConditionTrue, reason, r.Why}
+		}
+	}
+	return condition{v1alpha1.ConditionScalingLimited, metav1.ConditionFalse, "AsDemanded", "the load alone sets the number of replicas"}
+}
+
+func freshCondition(d scaling.Decision) condition {
+	var wrong []string
+	reason := ""
+	for _, v := range d.Loads {
+		if v.State != scaling.Fresh {
+			wrong = append(wrong, v.Why)
+			reason = string(v.State)
+		}
+	}
+	if len(wrong) > 0 {
+		return condition{v1alpha1.ConditionReadingsFresh, metav1.ConditionFalse, reason, strings.Join(wrong, "; ")}
+	}
+	return condition{v1alpha1.ConditionReadingsFresh, metav1.ConditionTrue, "Fresh", "every load gave a fresh reading"}
+}
+
+func steerableCondition(o scaling.Observation) condition {
+	if o.Unsteerable != "" {
+		return condition{v1alpha1.ConditionSteerable, metav1.ConditionFalse, "OwnedElsewhere", o.Unsteerable + " decides which pods go"}
+	}
+	return condition{v1alpha1.ConditionSteerable, metav1.ConditionTrue, "Predictable", "the order in which pods would go is known"}
+}
+
+// decimal writes a load in at most four significant digits.
+func decimal(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
+
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > maxSentence {
+		s = strings.ToValidUTF8(s[:maxSentence-3], "") + "..."
+	}
+	return s
+}
