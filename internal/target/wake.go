@@ -89,11 +89,15 @@ func podMatters(was, is client.Object) bool {
 }
 
 func (t *Targets) wakeFamilies(pod *corev1.Pod, woken map[Ref]bool) {
-	// A watch's handler has no context, and the cache is read without waiting:
-	// where an owner's watch has not begun yet, its first event wakes the target.
+	families := t.families(pod)
+	if len(families) == 0 {
+		return
+	}
+	// A watch's handler has no context, and must not wait for another watch: if
+	// that one has not begun yet, its first event wakes the target in any case.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	for _, f := range t.families(pod) {
+	for _, f := range families {
 		if !woken[f.ref] && t.belongs(ctx, f, pod) {
 			woken[f.ref] = true
 			t.onChange(f.ref)
