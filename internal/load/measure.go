@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -44,9 +45,21 @@ type expression struct {
 	program cel.Program
 }
 
-// compile understands text, which may only yield one of the wanted types or a
-// type known at evaluation only. The error names the field in its whole path.
-func compile(load, field, text string, wanted ...*cel.Type) (expression, error) {
+// A yield is what an expression may yield.
+type yield struct {
+	says  string
+	types []*cel.Type
+}
+
+// Both allow a type known at evaluation only, which is what most of an answer is.
+var (
+	aNumber    = yield{"a number", []*cel.Type{cel.DoubleType, cel.IntType, cel.UintType, cel.DynType}}
+	aTimestamp = yield{"a timestamp", []*cel.Type{cel.TimestampType, cel.DynType}}
+)
+
+// compile understands text, which must yield what is wanted as far as that is
+// known before evaluation. The error names the field in its whole path.
+func compile(load, field, text string, want yield) (expression, error) {
 	path := fmt.Sprintf("loads[%s].%s", load, field)
 	env, err := environment()
 	if err != nil {
@@ -56,31 +69,14 @@ func compile(load, field, text string, wanted ...*cel.Type) (expression, error) 
 	if err := issues.Err(); err != nil {
 		return expression{}, fmt.Errorf("%s: %w", path, err)
 	}
-	if got := ast.OutputType(); !allows(append(wanted, cel.DynType), got) {
-		return expression{}, fmt.Errorf("%s: expected an expression that yields %s, this one yields %s", path, names(wanted), got)
+	if got := ast.OutputType(); !slices.ContainsFunc(want.types, got.IsExactType) {
+		return expression{}, fmt.Errorf("%s: expected an expression that yields %s, this one yields %s", path, want.says, got)
 	}
 	program, err := env.Program(ast, cel.CostLimit(costLimit))
 	if err != nil {
 		return expression{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return expression{field: field, text: text, program: program}, nil
-}
-
-func allows(wanted []*cel.Type, got *cel.Type) bool {
-	for _, w := range wanted {
-		if got.IsExactType(w) {
-			return true
-		}
-	}
-	return false
-}
-
-func names(ts []*cel.Type) string {
-	out := make([]string, len(ts))
-	for i, t := range ts {
-		out[i] = t.String()
-	}
-	return strings.Join(out, ", ")
 }
 
 // A measure says what to make of an answer: which number, and of what time.
@@ -94,11 +90,11 @@ func (m measure) texts() [2]string { return [2]string{m.value.text, m.observedAt
 
 // compileMeasure compiles a kind's two expressions; an empty observedAt is absent.
 func compileMeasure(load, kind, value, observedAt string) (m measure, err error) {
-	m.value, err = compile(load, kind+".value", value, cel.DoubleType, cel.IntType, cel.UintType)
+	m.value, err = compile(load, kind+".value", value, aNumber)
 	if err != nil || observedAt == "" {
 		return m, err
 	}
-	m.observedAt, err = compile(load, kind+".observedAt", observedAt, cel.TimestampType)
+	m.observedAt, err = compile(load, kind+".observedAt", observedAt, aTimestamp)
 	return m, err
 }
 

@@ -77,10 +77,22 @@ func (r *Readings) Follow(scaler string, loads []v1alpha1.Load, interval time.Du
 		r.Forget(scaler)
 		return err
 	}
-	for _, s := range r.subscribe(scaler, spec, sources, interval, wake) {
+	added, err := r.subscribe(scaler, plan{spec, sources, interval, wake})
+	for _, s := range added {
 		r.catchUp(s)
 	}
-	return nil
+	return err
+}
+
+// errClosed is what following after Close comes to.
+var errClosed = errors.New("nothing is read any more: the readings are closed")
+
+// A plan is what a scaler wants to follow, opened.
+type plan struct {
+	spec     string
+	sources  []Source
+	interval time.Duration
+	wake     func()
 }
 
 // fingerprint tells one spec from another. Fields of a load that are not about
@@ -116,21 +128,21 @@ func (r *Readings) openAll(loads []v1alpha1.Load) ([]Source, error) {
 // subscribe swaps the scaler's subscriptions and returns the new ones. New
 // pollers start before old ones are let go, so that an endpoint which stays is
 // not asked out of turn.
-func (r *Readings) subscribe(scaler, spec string, sources []Source, interval time.Duration, wake func()) (added []*subscription) {
+func (r *Readings) subscribe(scaler string, p plan) (added []*subscription, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.context.Err() != nil {
-		return nil // closed
+		return nil, errClosed
 	}
 	f := r.scalers[scaler]
 	if f == nil {
-		f = &follower{bell: bell{wake: wake}}
+		f = &follower{bell: bell{wake: p.wake}}
 		r.scalers[scaler] = f
 	}
 	old := f.subs
-	f.spec, f.subs = spec, make([]*subscription, len(sources))
-	for i, source := range sources {
-		key := pollKey{source.from, interval}
+	f.spec, f.subs = p.spec, make([]*subscription, len(p.sources))
+	for i, source := range p.sources {
+		key := pollKey{source.from, p.interval}
 		kept := slices.IndexFunc(old, func(s *subscription) bool { return s.source.same(source) })
 		if kept >= 0 && old[kept].poller.pollKey == key {
 			f.subs[i] = old[kept]
@@ -149,7 +161,7 @@ func (r *Readings) subscribe(scaler, spec string, sources []Source, interval tim
 			r.leave(s)
 		}
 	}
-	return added
+	return added, nil
 }
 
 func pending(load string) scaling.Reading {
