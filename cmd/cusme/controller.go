@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -34,7 +35,7 @@ func newController(getenv func(string) string) *cobra.Command {
 			if o.Log, err = newLogger(cmd.ErrOrStderr(), logFormat); err != nil {
 				return err
 			}
-			if o.Config, err = restConfig(kubeconfig, getenv); err != nil {
+			if o.Config, err = restConfig(kubeconfig, "pass --kubeconfig, or set KUBECONFIG", getenv); err != nil {
 				return err
 			}
 			if !lead {
@@ -69,12 +70,15 @@ func newLogger(w io.Writer, format string) (logr.Logger, error) {
 }
 
 // restConfig says how to reach the API server: by a kubeconfig when one is
-// named, else by the account of the pod.
-func restConfig(kubeconfig string, getenv func(string) string) (*rest.Config, error) {
+// named, else by the account of the pod. howToReach is the advice when there is neither.
+func restConfig(kubeconfig, howToReach string, getenv func(string) string) (*rest.Config, error) {
 	if kubeconfig == "" {
 		kubeconfig = getenv("KUBECONFIG")
 	}
 	config, err := loadConfig(kubeconfig)
+	if errors.Is(err, rest.ErrNotInCluster) {
+		return nil, fmt.Errorf("no kubeconfig is given, and this is no pod in a cluster: %s", howToReach)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -84,11 +88,7 @@ func restConfig(kubeconfig string, getenv func(string) string) (*rest.Config, er
 
 func loadConfig(kubeconfig string) (*rest.Config, error) {
 	if kubeconfig == "" {
-		config, err := rest.InClusterConfig()
-		if err != nil {
-			return nil, fmt.Errorf("no kubeconfig is given, and this is no pod in a cluster (%w): pass --kubeconfig, or set KUBECONFIG", err)
-		}
-		return config, nil
+		return rest.InClusterConfig()
 	}
 	if _, err := os.Stat(kubeconfig); err != nil {
 		return nil, fmt.Errorf("kubeconfig: %w", err)

@@ -91,7 +91,7 @@ func runDropIn(ctx context.Context, args []string, getenv func(string) string, s
 	if err != nil {
 		return err
 	}
-	config, err := restConfig(dropInKubeconfig(getenv), getenv)
+	config, err := restConfig(dropInKubeconfig(getenv), "set KUBECONFIG_PATH, or put the kubeconfig at ./config", getenv)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import "fmt"
 func bounds(in input, want int32) (int32, string) {
 	switch {
 	case want > in.Max && in.Replicas > in.Max:
-		return in.Max, fmt.Sprintf("%s asked for are more than the maximum of %d", count(in.Replicas, "replica"), in.Max)
+		return in.Max, fmt.Sprintf("%s more than the maximum of %d", are(in.Replicas), in.Max)
 	case want > in.Max:
 		return in.Max, fmt.Sprintf("the maximum is %d", in.Max)
 	case want < in.Min:

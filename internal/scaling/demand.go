@@ -85,7 +85,7 @@ func (in input) grow(l Load, v Verdict, says string) (int32, string) {
 	}
 	need := atLeast(v.Total / l.Target)
 	want := max(need, 1)
-	why := fmt.Sprintf("%s on %s is above %s: %s bring it to %s", says, count(in.ready(), "ready pod"), number(l.High), count(want, "replica"), number(v.Total/float64(want)))
+	why := fmt.Sprintf("%s on %s is above %s: %d would bring it to %s", says, count(in.ready(), "ready pod"), number(l.High), want, number(v.Total/float64(want)))
 	if late := in.late(); late > 0 {
 		want = clamp(int64(want) + int64(late))
 		why += fmt.Sprintf("; %s do not serve and are made up for", count(late, "broken or late pod"))
@@ -103,9 +103,9 @@ func (in input) shrink(l Load, v Verdict, says string) (int32, string) {
 	}
 	want := min(n, atLeast(v.Total/l.Target))
 	if want == n {
-		return n, fmt.Sprintf("%s is below %s, but %s would be above %s", says, number(l.Low), count(n-1, "replica"), number(l.Target))
+		return n, fmt.Sprintf("%s is below %s, and %s needed to stay within %s", says, number(l.Low), are(n), number(l.Target))
 	}
-	return want, fmt.Sprintf("%s on %s is below %s: %s are enough", says, count(in.ready(), "ready pod"), number(l.Low), count(want, "replica"))
+	return want, fmt.Sprintf("%s on %s is below %s: %s enough", says, count(in.ready(), "ready pod"), number(l.Low), are(want))
 }
 
 // takeStep moves by a fixed step, once per reading: one that was taken before
@@ -139,4 +139,12 @@ func count(n int32, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// are writes a number of replicas with its verb.
+func are(n int32) string {
+	if n == 1 {
+		return "1 replica is"
+	}
+	return fmt.Sprintf("%d replicas are", n)
 }
