@@ -1,14 +1,8 @@
 package load
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,105 +14,6 @@ import (
 )
 
 const interval = 15 * time.Second
-
-// A backend is an endpoint in memory: it notes when it was asked, and answers
-// as it is told.
-type backend struct {
-	mu     sync.Mutex
-	asked  []time.Duration // since it was made
-	made   time.Time
-	says   string
-	err    error
-	takes  time.Duration
-	closed int
-}
-
-func (b *backend) connect() endpoint { return b }
-
-func (b *backend) ask(ctx context.Context) (answer, error) {
-	b.mu.Lock()
-	b.asked = append(b.asked, time.Since(b.made))
-	says, err, takes := b.says, b.err, b.takes
-	b.mu.Unlock()
-	select {
-	case <-ctx.Done():
-		return answer{}, ctx.Err()
-	case <-time.After(takes):
-	}
-	return answer{body: []byte(says), received: time.Now(), at: time.Now()}, err
-}
-
-func (b *backend) close() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.closed++
-}
-
-func (b *backend) now(says string, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.says, b.err = says, err
-}
-
-func (b *backend) times() []time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.asked)
-}
-
-// A stage is a set of readings over backends in memory, found by host name.
-type stage struct {
-	*Readings
-	backends map[string]*backend
-	opened   atomic.Int32
-}
-
-func newStage(t *testing.T, hosts ...string) *stage {
-	s := &stage{Readings: NewReadings(Options{}), backends: map[string]*backend{}}
-	for _, h := range hosts {
-		s.backends[h] = &backend{made: time.Now(), says: `{"load": 0.5, "other": 7}`}
-	}
-	open := s.open
-	s.open = func(l v1alpha1.Load) (Source, error) {
-		s.opened.Add(1)
-		source, err := open(l)
-		if err == nil {
-			source.from = s.backends[strings.TrimPrefix(l.HTTP.URL, "http://")]
-		}
-		return source, err
-	}
-	t.Cleanup(s.Close)
-	return s
-}
-
-func (s *stage) follow(t *testing.T, scaler string, wake func(), loads ...v1alpha1.Load) {
-	t.Helper()
-	if err := s.Follow(scaler, loads, interval, wake); err != nil {
-		t.Fatal(err)
-	}
-	synctest.Wait()
-}
-
-// expect compares a scaler's readings, written as value and problem.
-func (s *stage) expect(t *testing.T, scaler string, want ...string) {
-	t.Helper()
-	var got []string
-	for _, r := range s.Latest(scaler) {
-		got = append(got, strings.TrimSpace(fmt.Sprintf("%s %v %s", r.Load, r.Value, r.Problem)))
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("%s reads %q, want %q", scaler, got, want)
-	}
-}
-
-func loadOf(name, host, value string) v1alpha1.Load {
-	return v1alpha1.Load{Name: name, HTTP: &v1alpha1.HTTPSource{URL: "http://" + host, Value: value}}
-}
-
-func wait(d time.Duration) {
-	time.Sleep(d) // the bubble's clock: no real time passes
-	synctest.Wait()
-}
 
 func TestFiftyScalersShareOnePoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -270,136 +165,20 @@ func TestJoinerGetsTheLatestAnswerAtOnce(t *testing.T) {
 	})
 }
 
-func TestFollowTheSameDoesNothing(t *testing.T) {
+// TestOlderAttemptChangesNothing: a joiner that catches up with one attempt
+// while the next already arrives must end with the next.
+func TestOlderAttemptChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, "a")
-		for range 5 {
-			s.follow(t, "scaler", nil, loadOf("backend", "a", "body.load"))
-		}
-		if n := len(s.backends["a"].times()); n != 1 || s.opened.Load() != 1 {
-			t.Errorf("asked %d times, opened %d times; want 1 and 1", n, s.opened.Load())
-		}
-	})
-}
-
-// TestFollowSomethingElse swaps what changed, and keeps the readings and polls
-// of what did not.
-func TestFollowSomethingElse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, "a", "b")
 		woken := 0
-		wake := func() { woken++ }
-		one, two := loadOf("one", "a", "body.load"), loadOf("two", "b", "body.load")
-		s.follow(t, "scaler", wake, one, two)
-		s.backends["b"].takes = time.Second
-
-		one.Type = v1alpha1.Total // not about reading
-		s.follow(t, "scaler", wake, two, one)
-		s.expect(t, "scaler", "two 0.5", "one 0.5")
-
-		two.HTTP.Value = "body.other" // same endpoint, other number
-		s.follow(t, "scaler", wake, one, two)
-		s.expect(t, "scaler", "one 0.5", "two 7")
-		if a, b := len(s.backends["a"].times()), len(s.backends["b"].times()); a != 1 || b != 1 {
-			t.Errorf("asked %d and %d times, want once each", a, b)
-		}
-
-		s.follow(t, "scaler", wake, one)
-		wait(2 * interval)
-		s.expect(t, "scaler", "one 0.5")
-		if n := len(s.backends["b"].times()); n != 1 {
-			t.Errorf("asked what nobody follows, %d times", n)
-		}
-	})
-}
-
-// TestNewIntervalKeepsTheReading: until the new poller has an answer, the old
-// one's is still the newest there is.
-func TestNewIntervalKeepsTheReading(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, "a")
-		loads := []v1alpha1.Load{loadOf("backend", "a", "body.load")}
-		s.follow(t, "scaler", nil, loads...)
-		s.backends["a"].takes = time.Second
-		if err := s.Follow("scaler", loads, time.Minute, nil); err != nil {
-			t.Fatal(err)
-		}
+		s.follow(t, "scaler", func() { woken++ }, loadOf("backend", "a", "body.load"))
+		wait(interval)
+		s.settle(s.scalers["scaler"].subs[0], 1, understand(answer{body: []byte(`{"load": 9}`)}, nil))
+		synctest.Wait()
 		s.expect(t, "scaler", "backend 0.5")
-		wait(10 * time.Minute)
-		if n := len(s.backends["a"].times()); n < 11 || n > 12 {
-			t.Errorf("asked %d times in ten minutes, want every minute", n)
+		if woken != 2 {
+			t.Errorf("woke %d times for two attempts", woken)
 		}
-	})
-}
-
-func TestLoadThatCannotBeOpenedEndsAll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, "a")
-		good := loadOf("good", "a", "body.load")
-		s.follow(t, "scaler", nil, good)
-		err := s.Follow("scaler", []v1alpha1.Load{good, loadOf("bad", "a", "body."), {Name: "none"}}, interval, nil)
-		for _, want := range []string{"loads[bad].http.value: ", "loads[none]: "} {
-			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("got %v, want it to name %s", err, want)
-			}
-		}
-		wait(3 * interval)
-		if n := len(s.backends["a"].times()); n != 1 || s.Latest("scaler") != nil {
-			t.Errorf("asked %d times, reads %v; want nothing after the error", n, s.Latest("scaler"))
-		}
-		if err := s.Follow("scaler", []v1alpha1.Load{good}, 0, nil); err == nil || !strings.Contains(err.Error(), "interval: expected more than 0s, got 0s") {
-			t.Errorf("got %v for no interval", err)
-		}
-		s.follow(t, "scaler", nil, good)
-		s.expect(t, "scaler", "good 0.5")
-	})
-}
-
-func TestForget(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, "a", "b")
-		woken := 0
-		s.follow(t, "gone", func() { woken++ }, loadOf("one", "a", "body.load"), loadOf("two", "b", "body.load"))
-		s.follow(t, "stays", nil, loadOf("one", "a", "body.load"))
-		s.Forget("gone")
-		s.Forget("never there")
-		before := woken
-		wait(4 * interval)
-		if s.Latest("gone") != nil || woken != before {
-			t.Errorf("a forgotten scaler reads %v, and woke %d times more", s.Latest("gone"), woken-before)
-		}
-		if a, b := len(s.backends["a"].times()), len(s.backends["b"].times()); a != 5 || b != 1 {
-			t.Errorf("asked %d and %d times, want 5 and 1", a, b)
-		}
-		if s.backends["b"].closed != 1 {
-			t.Errorf("closed the forgotten endpoint %d times", s.backends["b"].closed)
-		}
-	})
-}
-
-// TestForgetDuringWake: a call under way is followed by no other.
-func TestForgetDuringWake(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, "a")
-		woken := 0
-		s.follow(t, "scaler", func() { woken++; time.Sleep(3 * interval) }, loadOf("one", "a", "body.load"))
-		wait(2 * interval) // rung again meanwhile
-		s.Forget("scaler")
-		wait(3 * interval)
-		if woken != 1 {
-			t.Errorf("woke %d times, want 1", woken)
-		}
-	})
-}
-
-// TestForgetInWake: a scaler may be forgotten, and followed again, by its own wake.
-func TestForgetInWake(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, "a")
-		done := make(chan bool, 1)
-		s.follow(t, "scaler", func() { s.Forget("scaler"); s.Latest("scaler"); done <- true }, loadOf("one", "a", "body.load"))
-		<-done
-		s.expect(t, "scaler")
 	})
 }
 
@@ -515,20 +294,4 @@ func TestOverHTTP(t *testing.T) {
 	if n := server.asked.Load(); n != 1 {
 		t.Errorf("asked %d times for fifty scalers, want 1", n)
 	}
-}
-
-type counting struct {
-	url   string
-	asked atomic.Int32
-}
-
-func newCounting(t *testing.T) *counting {
-	c := &counting{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		c.asked.Add(1)
-		io.WriteString(w, `{"load": 0.5}`)
-	}))
-	t.Cleanup(server.Close)
-	c.url = server.URL
-	return c
 }
