@@ -29,9 +29,8 @@ func TestGeneratedFilesAreUpToDate(t *testing.T) {
 		t.Fatalf("go generate makes %d files; want the deepcopy functions and the CRD at least", len(generated))
 	}
 	for file, want := range generated {
-		have, err := os.ReadFile(file)
-		if err != nil || !bytes.Equal(have, want) {
-			t.Errorf("%s is not what go generate makes (%v): run make manifests and commit", file, err)
+		if have, err := os.ReadFile(file); err != nil || !bytes.Equal(have, want) {
+			t.Errorf("%s is not what go generate makes: run make manifests and commit", file)
 		}
 	}
 	for file := range generatedFiles(t, ".") {
