@@ -161,6 +161,7 @@ func (r *recorder) Skip(...any)           { r.skipped = true }
 func (r *recorder) Fatalf(string, ...any) { r.failed = true; runtime.Goexit() }
 
 func TestFailedStartShowsTheReason(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // a cluster that fails to start keeps its folder
 	_, err := start(need(t), []string{"--gpu-nodes=-1"})
 	if err == nil || !strings.Contains(err.Error(), "--gpu-nodes is -1") {
 		t.Fatalf("error %v; want localcluster's own last line", err)

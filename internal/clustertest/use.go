@@ -67,9 +67,13 @@ func (c *Cluster) InstallCRD(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Kubectl(t, "apply", "--server-side", "-f", filepath.Join(root, "config", "crd")); err != nil {
-		t.Fatal(err)
+	// Read here and not by kubectl: go test takes a result from its cache unless a file that the test itself has read changed.
+	file := filepath.Join(root, "config", "crd", "cusme.dev_loadscalers.yaml")
+	crd, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("read the CRD, which make manifests generates: %v", err)
 	}
+	c.Apply(t, string(crd))
 	if _, err := c.Kubectl(t, "wait", "--for=condition=Established", "--timeout=60s", "crd/loadscalers.cusme.dev"); err != nil {
 		t.Fatal(err)
 	}
