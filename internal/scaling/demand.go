@@ -28,7 +28,7 @@ func (in input) assess() []Verdict {
 	out := make([]Verdict, len(in.Policy.Loads))
 	for i, l := range in.Policy.Loads {
 		v := Verdict{Reading: in.reading(l.Name), Demand: in.Replicas}
-		v.State, v.Why = v.judge(in.Now, l.StaleAfter)
+		v.State, v.Why = v.judge(in.Now, l)
 		if v.State == Fresh {
 			v.Total = in.total(l, v.Reading)
 			v.Demand, v.Why = in.size(l, v)

@@ -7,9 +7,13 @@ import (
 	"time"
 )
 
+// mostRatio is the highest ratio per replica that is believed. An overloaded
+// service reports tens or hundreds; 1e30 is a broken back end.
+const mostRatio = 1e6
+
 // judge returns what a decision at now may make of the reading, and a sentence
 // unless that is Fresh.
-func (r Reading) judge(now time.Time, staleAfter time.Duration) (State, string) {
+func (r Reading) judge(now time.Time, l Load) (State, string) {
 	switch age := now.Sub(r.At); {
 	case r.Problem != "":
 		return r.Problem, fmt.Sprintf("%s is unknown: %s", r.Load, r.Message)
@@ -17,8 +21,10 @@ func (r Reading) judge(now time.Time, staleAfter time.Duration) (State, string) 
 		return Pending, fmt.Sprintf("%s has not been read yet", r.Load)
 	case !(r.Value >= 0) || math.IsInf(r.Value, 1): // NaN compares false
 		return Invalid, fmt.Sprintf("%s is %s, which no load can be", r.Load, number(r.Value))
-	case age > staleAfter:
-		return Stale, fmt.Sprintf("%s was %s %s ago, and a reading is believed for %s", r.Load, number(r.Value), brief(age), brief(staleAfter))
+	case !l.Total && r.Value > mostRatio:
+		return Invalid, fmt.Sprintf("%s is %s, which no ratio per replica can be; set the type Total if it is a sum", r.Load, number(r.Value))
+	case age > l.StaleAfter:
+		return Stale, fmt.Sprintf("%s was %s %s ago, and a reading is believed for %s", r.Load, number(r.Value), brief(age), brief(l.StaleAfter))
 	default:
 		return Fresh, ""
 	}

@@ -33,6 +33,9 @@ func (t *Targets) observeDeployment(ctx context.Context, ref Ref) (State, error)
 	if err := t.caughtUp(ref, &d); err != nil {
 		return State{}, err
 	}
+	if err := acknowledged(&d); err != nil {
+		return State{}, err
+	}
 	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
 	if err != nil {
 		return State{}, fmt.Errorf("%w: its selector: %w", ErrNoScale, err)
@@ -51,6 +54,16 @@ func (t *Targets) observeDeployment(ctx context.Context, ref Ref) (State, error)
 	}, nil
 }
 
+// acknowledged fails with ErrBehind while the Deployment's controller has not
+// looked at its newest spec. Until then its pods are those of the spec before,
+// and neither their number nor their ReplicaSets say anything about this one.
+func acknowledged(d *appsv1.Deployment) error {
+	if d.Generation == d.Status.ObservedGeneration {
+		return nil
+	}
+	return fmt.Errorf("%w: the Deployment controller has seen generation %d, not yet %d", ErrBehind, d.Status.ObservedGeneration, d.Generation)
+}
+
 // rollout says who chooses the pods while a Deployment has more than one
 // ReplicaSet: its controller spreads a scale-in over all of them in proportion,
 // and deletion costs only count within each.
@@ -60,8 +73,6 @@ func rollout(d *appsv1.Deployment, live int) string {
 		return fmt.Sprintf("a rollout with %d live ReplicaSets", live)
 	case d.Status.UpdatedReplicas < d.Status.Replicas:
 		return fmt.Sprintf("a rollout that updated %d of %d replicas", d.Status.UpdatedReplicas, d.Status.Replicas)
-	case d.Generation != d.Status.ObservedGeneration:
-		return fmt.Sprintf("a Deployment controller that has yet to see generation %d", d.Generation)
 	}
 	return ""
 }

@@ -31,8 +31,8 @@ var (
 	// ErrNoScale says that the target cannot be scaled: its kind is unknown to
 	// the cluster, has no scale subresource, or one that does not lead to pods.
 	ErrNoScale = errors.New("target cannot be scaled")
-	// ErrBehind says that the watches have not yet seen our own last write.
-	// OnChange is called when they have; there is nothing to do before.
+	// ErrBehind says that the watches, or the target's own controller, have not
+	// yet seen the last write. OnChange is called when they have; there is nothing to do before.
 	ErrBehind = errors.New("target is not up to date yet")
 	// ErrConflict says that the target changed since it was observed: look again and decide again.
 	ErrConflict = errors.New("target changed meanwhile")
