@@ -18,9 +18,7 @@ func TestSharedLabelsShareNoPods(t *testing.T) {
 	b := newBench(t, benchOptions{})
 	var states []State
 	for i, name := range []string{"red", "blue"} {
-		d := deployment(b.ns, name, int32(i+1)).(*appsv1.Deployment)
-		d.Spec.Selector, d.Spec.Template.Labels = selecting("web"), map[string]string{"app": "web"}
-		b.create(t, d)
+		b.create(t, labelledWeb(b.ns, name, int32(i+1)))
 		states = append(states, b.see(t, deploymentRef(b.ns, name), settled(i+1)))
 	}
 	stray := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: b.ns, Name: "stray", Labels: map[string]string{"app": "web"}}, Spec: podTemplate("web").Spec}
@@ -33,6 +31,13 @@ func TestSharedLabelsShareNoPods(t *testing.T) {
 			}
 		}
 	}
+}
+
+// labelledWeb is a Deployment whose pods are labelled app=web, whatever its name.
+func labelledWeb(ns, name string, replicas int32) client.Object {
+	d := deployment(ns, name, replicas).(*appsv1.Deployment)
+	d.Spec.Selector, d.Spec.Template.Labels = selecting("web"), map[string]string{"app": "web"}
+	return d
 }
 
 func deploymentRef(ns, name string) Ref {
@@ -97,9 +102,7 @@ func TestPodsBelowIntermediateOwners(t *testing.T) {
 	b.create(t, below)
 	unwatched := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: b.ns, Name: "unwatched"}}
 	b.create(t, unwatched)
-	strangers := deployment(b.ns, "web-of-others", 1).(*appsv1.Deployment)
-	strangers.Spec.Template.Labels["app"], strangers.Spec.Selector = "web", selecting("web")
-	b.create(t, strangers)
+	b.create(t, labelledWeb(b.ns, "web-of-others", 1))
 	sibling := fleet(b.ns, "sibling", 1)
 	b.create(t, sibling)
 	for name, owner := range map[string]*metav1.OwnerReference{

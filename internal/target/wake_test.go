@@ -95,7 +95,7 @@ func TestOnlyOwnChangesWake(t *testing.T) {
 	b := newBench(t, benchOptions{})
 	pods := map[string]*corev1.Pod{}
 	for _, name := range []string{"web", "forgotten", "last"} {
-		b.create(t, deployment(b.ns, name, 1))
+		b.create(t, labelledWeb(b.ns, name, 1))
 		s := b.see(t, deploymentRef(b.ns, name), settled(1))
 		pods[name] = &corev1.Pod{ObjectMeta: named(b.ns, s.Pods[0].Name)}
 	}
