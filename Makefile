@@ -27,15 +27,15 @@ bin/localcluster: $(LOCALCLUSTER_SOURCES)
 		-X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37 \
 		-X k8s.io/client-go/pkg/version.gitVersion=$(KUBERNETES)" -o ../bin/localcluster .
 
-# Both modules are tested even when the first one fails, so that one run shows all there is to mend.
+# Both modules are tested even when the first one fails, so that one run shows all there is to mend. Vet is off in
+# localcluster: it would analyse all of Kubernetes first, which takes longer than everything else together.
 .PHONY: test
-test: bin/localcluster ## Vet and test everything, on a real control plane
+test: build bin/localcluster ## Test everything, on a real control plane
 	@status=0; \
-	for module in . localcluster; do \
-		echo "== vet and test $$module"; \
-		go -C $$module vet ./... || status=1; \
-		go -C $$module test ./... || status=1; \
-	done; \
+	echo "== testing cusme, about 4 minutes on two cores"; \
+	go test ./... || status=1; \
+	echo "== testing localcluster, about 3 minutes"; \
+	go -C localcluster test -vet=off ./... || status=1; \
 	if [ $$status -eq 0 ]; then echo "== all tests passed"; else echo "== something failed, see above"; fi; \
 	exit $$status
 
@@ -45,9 +45,6 @@ lint: ## Check formatting, and look for mistakes with vet and staticcheck
 	if [ -n "$$unformatted" ]; then echo "gofmt -w is wanted for:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
-	go -C localcluster vet ./...
-	go build -o bin/staticcheck honnef.co/go/tools/cmd/staticcheck
-	cd localcluster && ../bin/staticcheck ./...
 
 .PHONY: manifests
 manifests: ## Generate deepcopy functions, the CRD and the RBAC role from the Go types and markers
@@ -66,7 +63,8 @@ bench: ## Run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: image
-image: ## Build the container image IMAGE (default cusme:dev) with buildah or docker
-	@builder=$$(command -v buildah || command -v docker) || \
-		{ echo "make image needs buildah or docker: install one of them" >&2; exit 1; }; \
-	"$$builder" build -t $(IMAGE) .
+image: ## Build the container image IMAGE (default cusme:dev) with buildah, podman or docker
+	@builder=$$(command -v buildah || command -v podman || command -v docker) || \
+		{ echo "make image needs buildah, podman or docker: install one of them" >&2; exit 1; }; \
+	version=$$(git describe --tags --always --dirty 2>/dev/null || echo dev); \
+	"$$builder" build -t $(IMAGE) --build-arg VERSION="$$version" .

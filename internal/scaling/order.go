@@ -20,7 +20,7 @@ func removalOrder(pods []Pod, at time.Time) []Pod {
 			byState(a, b, crowd),
 			byReadyTime(a, b, at),
 			byRestarts(a, b),
-			byAge(a.Created, b.Created, a.UID, b.UID, at),
+			byAge(a, b, Pod.created, at),
 			strings.Compare(a.Name, b.Name),
 		)
 	})
@@ -67,7 +67,7 @@ func byReadyTime(a, b Pod, at time.Time) int {
 	if !a.Ready || !b.Ready {
 		return 0
 	}
-	return byAge(a.ReadySince, b.ReadySince, a.UID, b.UID, at)
+	return byAge(a, b, Pod.readySince, at)
 }
 
 func byRestarts(a, b Pod) int {
@@ -77,16 +77,19 @@ func byRestarts(a, b Pod) int {
 // byAge puts the younger first, in steps of powers of two; within one step the
 // UID decides, so that not always the same end of a deployment's life is cut.
 // A time that is not known counts as the youngest.
-func byAge(a, b time.Time, uidA, uidB string, at time.Time) int {
-	switch {
-	case a.Equal(b):
+func byAge(a, b Pod, since func(Pod) time.Time, at time.Time) int {
+	switch ta, tb := since(a), since(b); {
+	case ta.Equal(tb):
 		return 0
-	case a.IsZero() || b.IsZero():
-		return boolFirst(a.IsZero(), b.IsZero())
+	case ta.IsZero() || tb.IsZero():
+		return boolFirst(ta.IsZero(), tb.IsZero())
 	default:
-		return cmp.Or(cmp.Compare(magnitude(at.Sub(a)), magnitude(at.Sub(b))), strings.Compare(uidA, uidB))
+		return cmp.Or(cmp.Compare(magnitude(at.Sub(ta)), magnitude(at.Sub(tb))), strings.Compare(a.UID, b.UID))
 	}
 }
+
+func (p Pod) created() time.Time    { return p.Created }
+func (p Pod) readySince() time.Time { return p.ReadySince }
 
 func magnitude(age time.Duration) int64 {
 	if age <= 0 {
