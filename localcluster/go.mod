@@ -5,6 +5,7 @@ go 1.26.0
 godebug default=go1.26
 
 require (
+	cusme.dev/cusme v0.0.0
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.10
 	go.etcd.io/etcd/server/v3 v3.7.0
@@ -200,6 +201,7 @@ require (
 	k8s.io/pod-security-admission v0.0.0 // indirect
 	k8s.io/streaming v0.37.2 // indirect
 	k8s.io/utils v0.0.0-20260626114624-be93311217bd // indirect
+	pgregory.net/rapid v1.3.0 // indirect
 	sigs.k8s.io/apiserver-network-proxy/konnectivity-client v0.36.0 // indirect
 	sigs.k8s.io/json v0.0.0-20250730193827-2d320260d730 // indirect
 	sigs.k8s.io/kustomize/api v0.21.1 // indirect
@@ -246,3 +248,7 @@ replace (
 	k8s.io/sample-controller => k8s.io/sample-controller v0.37.2
 	k8s.io/streaming => k8s.io/streaming v0.37.2
 )
+
+// Only internal/scaling, for the tests, and without cusme's own requirements: those would lift golang.org/x/net and a dozen
+// others above what Kubernetes 1.37.2 is built with, and each change of them would have to be repeated here.
+replace cusme.dev/cusme => ./test/cusme
