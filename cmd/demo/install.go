@@ -21,7 +21,7 @@ import (
 	"cusme.dev/cusme/api/v1alpha1"
 )
 
-// Names the controller's manifests use.
+// Names the manifests in config use.
 const (
 	controllerNamespace = "cusme-system"
 	controllerAccount   = "cusme"
@@ -59,16 +59,10 @@ func (d *demo) install(ctx context.Context) error {
 	if err := d.kubectl(ctx, "wait", "--for=condition=Established", "--timeout=30s", "crd/loadscalers.cusme.dev"); err != nil {
 		return fmt.Errorf("install the CRD: %w", err)
 	}
-	if err := d.makeNamespace(ctx, controllerNamespace); err != nil {
-		return err
-	}
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: controllerAccount}}
-	_, err := d.client.CoreV1().ServiceAccounts(controllerNamespace).Create(ctx, account, metav1.CreateOptions{})
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("create the controller's ServiceAccount: %w", err)
-	}
-	if err := d.apply(ctx, filepath.Join(d.config, "rbac")); err != nil {
-		return fmt.Errorf("install the controller's RBAC: %w", err)
+	for _, part := range []string{"namespace.yaml", "rbac"} {
+		if err := d.apply(ctx, filepath.Join(d.config, part)); err != nil {
+			return fmt.Errorf("install the controller's account and RBAC: %w", err)
+		}
 	}
 	return d.writeControllerKubeconfig(ctx)
 }

@@ -68,7 +68,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	f.SetOutput(io.Discard) // one message is enough, and it is ours
 	f.StringVar(&o.localcluster, "localcluster", "", "the localcluster program (default: beside this one, else bin/localcluster)")
 	f.StringVar(&o.cusme, "cusme", "", "the cusme program (default: beside this one, else bin/cusme)")
-	f.StringVar(&o.config, "config", "config", "folder with the CRD (crd) and the controller's RBAC (rbac)")
+	f.StringVar(&o.config, "config", "config", "folder with cusme's manifests: its CRD and its RBAC")
 	f.DurationVar(&o.day, "day", 6*time.Minute, "how long the synthetic day of 24 hours takes")
 	f.DurationVar(&o.length, "for", 0, "how long the demo runs (default: one day)")
 	f.DurationVar(&o.startup, "startup", 20*time.Second, "half of the pods are ready after this, in real time")

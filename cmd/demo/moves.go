@@ -36,16 +36,20 @@ func (m move) why(now time.Duration) string {
 	}
 }
 
-// sentence joins a ledger: what the load asks for, then each rule that tempers it.
+// sentence joins a ledger: what the load asks for, but which rules temper it.
 func sentence(reasons []v1alpha1.Reason) string {
 	var b strings.Builder
+	tempered := false
 	for i, r := range reasons {
 		switch {
 		case i == 0:
-		case r.From != r.To:
-			b.WriteString(", but ")
-		default:
+		case r.From == r.To:
 			b.WriteString("; ")
+		case tempered:
+			b.WriteString(", and ")
+		default:
+			b.WriteString(", but ")
+			tempered = true
 		}
 		b.WriteString(r.Why)
 	}
