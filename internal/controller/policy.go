@@ -104,7 +104,7 @@ func loadOf(l v1alpha1.Load, interval time.Duration, upTolerance, downTolerance 
 	}
 	if l.Target != nil && l.Low == nil && l.High == nil {
 		out.Target = l.Target.AsApproximateFloat64()
-		out.Low, out.High = out.Target*(1-downTolerance), out.Target*(1+upTolerance)
+		out.Low, out.High = out.Target*max(0, 1-downTolerance), out.Target*(1+upTolerance)
 		return out
 	}
 	out.Low, out.High = quantity(l.Low, defaultLow), quantity(l.High, defaultHigh)
@@ -132,8 +132,8 @@ func check(p scaling.Policy) error {
 		refuse("loads: expected at least one")
 	}
 	for _, l := range p.Loads {
-		if !(0 <= l.Low && l.Low < l.High && l.Low <= l.Target && l.Target <= l.High) {
-			refuse("loads[%s]: expected 0 ≤ low ≤ target ≤ high and low < high, got low %v, target %v, high %v", l.Name, l.Low, l.Target, l.High)
+		if !(0 <= l.Low && l.Low <= l.Target && l.Target <= l.High && l.Target > 0) {
+			refuse("loads[%s]: expected 0 ≤ low ≤ target ≤ high and target above 0, got low %v, target %v, high %v", l.Name, l.Low, l.Target, l.High)
 		}
 	}
 	return errors.Join(errs...)

@@ -1,0 +1,129 @@
+package controller
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/scaling"
+)
+
+var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// turn decides once for a target with so many ready pods.
+func turn(policy scaling.Policy, replicas int32, ready int, readings ...scaling.Reading) scaling.Tick {
+	o := scaling.Observation{Now: noon, Replicas: replicas, Readings: readings}
+	for i := range ready {
+		o.Pods = append(o.Pods, scaling.Pod{Name: string(rune('a' + i)), UID: string(rune('a' + i)), Node: "n", Phase: scaling.PhaseRunning, Ready: true, ReadySince: noon.Add(-time.Hour), Created: noon.Add(-time.Hour)})
+	}
+	return scaling.Tick{Scaler: "aicloud/webui", Observation: o, Policy: policy, Decision: scaling.Decide(o, policy, scaling.History{})}
+}
+
+func fresh(value float64) scaling.Reading {
+	return scaling.Reading{Load: "backend", Value: value, At: noon}
+}
+
+var plain = scaling.Policy{
+	Min: 1, Max: 10, StartDeadline: time.Minute,
+	Loads: []scaling.Load{{Name: "backend", Low: 0.5, High: 0.8, Target: 0.65, StaleAfter: time.Minute}},
+}
+
+func webui() *v1alpha1.LoadScaler {
+	ls := &v1alpha1.LoadScaler{ObjectMeta: metav1.ObjectMeta{Namespace: "aicloud", Name: "webui", Generation: 3}}
+	ls.Spec.ScaleTargetRef = v1alpha1.TargetRef{APIVersion: "apps/v1", Kind: "Deployment", Name: "webui"}
+	return ls
+}
+
+// Each situation shows in one condition, with a reason to alert on.
+func TestConditions(t *testing.T) {
+	protecting, windowed := plain, plain
+	protecting.MinPodAge = 2 * time.Hour
+	windowed.Down.Window = time.Minute
+	rollout := turn(plain, 2, 2, fresh(0.6))
+	rollout.Observation.Unsteerable = "a rollout with 2 live ReplicaSets"
+	for name, c := range map[string]struct {
+		tick      scaling.Tick
+		applyErr  error
+		dryRun    bool
+		condition string
+		want      string
+	}{
+		"fine":           {turn(plain, 2, 2, fresh(0.6)), nil, false, "ScalingActive", "True Deciding"},
+		"dry run":        {turn(plain, 2, 2, fresh(0.6)), nil, true, "ScalingActive", "False DryRun"},
+		"blind":          {turn(plain, 2, 2, scaling.Reading{Load: "backend", Problem: scaling.Failed, Message: "no answer"}), nil, false, "ScalingActive", "False NoFreshReading"},
+		"failed reading": {turn(plain, 2, 2, scaling.Reading{Load: "backend", Problem: scaling.Failed, Message: "no answer"}), nil, false, "ReadingsFresh", "False Failed"},
+		"stale reading":  {turn(plain, 2, 2, scaling.Reading{Load: "backend", Value: 1, At: noon.Add(-time.Hour)}), nil, false, "ReadingsFresh", "False Stale"},
+		"refused write":  {turn(plain, 2, 2, fresh(0.9)), errors.New("forbidden"), false, "AbleToScale", "False WriteRefused"},
+		"at the maximum": {turn(plain, 10, 10, fresh(0.9)), nil, false, "ScalingLimited", "True Bounds"},
+		"young pods":     {turn(protecting, 3, 3, fresh(0.1)), nil, false, "ScalingLimited", "True YoungPods"},
+		"stabilizing":    {turn(windowed, 3, 3, fresh(0.1)), nil, false, "ScalingLimited", "True Stabilizing"},
+		"in the band":    {turn(plain, 3, 3, fresh(0.6)), nil, false, "ScalingLimited", "False AsDemanded"},
+		"rollout":        {rollout, nil, false, "Steerable", "False OwnedElsewhere"},
+		"steerable":      {turn(plain, 3, 3, fresh(0.6)), nil, false, "Steerable", "True Predictable"},
+	} {
+		ls := webui()
+		ls.Spec.DryRun = c.dryRun
+		s := statusOf(ls, &memory{}, c.tick, c.applyErr)
+		got := meta.FindStatusCondition(s.Conditions, c.condition)
+		if got == nil || string(got.Status)+" "+got.Reason != c.want || got.Message == "" {
+			t.Errorf("%s: got %+v, want %s %s with a sentence", name, got, c.condition, c.want)
+		}
+	}
+}
+
+// Status is no ticker: a load that breathes is no news, and what changes a
+// decision, its steps, a condition or the pods' settling is.
+func TestWhatIsNews(t *testing.T) {
+	m := &memory{}
+	before := statusOf(webui(), m, turn(plain, 3, 3, fresh(0.6)), nil)
+	m.status = before
+	grown := turn(plain, 3, 3, fresh(0.9))
+	grown.Outcome.Wrote = true
+	for name, c := range map[string]struct {
+		tick scaling.Tick
+		news bool
+	}{
+		"the same":                  {turn(plain, 3, 3, fresh(0.6)), false},
+		"another load in the band":  {turn(plain, 3, 3, fresh(0.79)), false},
+		"a move":                    {grown, true},
+		"a pod that is not ready":   {turn(plain, 3, 2, fresh(0.6)), true},
+		"a reading that failed":     {turn(plain, 3, 3, scaling.Reading{Load: "backend", Problem: scaling.Failed}), true},
+		"a rule that began to hold": {turn(scaling.Policy{Min: 3, Max: 3, Loads: plain.Loads}, 3, 3, fresh(0.9)), true},
+	} {
+		after := statusOf(webui(), m, c.tick, nil)
+		if told(before, after) == c.news {
+			t.Errorf("%s: news is %t, want %t\nbefore %v\nafter  %v", name, !c.news, c.news, gist(before), gist(after))
+		}
+	}
+}
+
+// The columns of kubectl get tell the state in short words.
+func TestSummary(t *testing.T) {
+	tick := turn(plain, 2, 2, fresh(0.93))
+	tick.Outcome.Wrote = true
+	s := statusOf(webui(), &memory{lastScale: noon}, tick, nil)
+	want := v1alpha1.Summary{Target: "Deployment/webui", Load: "0.93", Band: "0.5..0.8", Pods: "2/1/0", Why: "backend 0.93 on 2 ready pods is above 0.8: 3 would bring it to 0.62"}
+	if s.Summary != want {
+		t.Errorf("got  %+v\nwant %+v", s.Summary, want)
+	}
+	if s.LastScaleTime == nil || !s.LastScaleTime.Time.Equal(noon) || s.DesiredReplicas != 3 || s.StartingReplicas != 1 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// Sentences fit into their fields whatever is in them, and stay valid text.
+func TestSentencesAreCut(t *testing.T) {
+	long := strings.Repeat("负载 \n", 1000)
+	if got := oneLine(long); len(got) > maxSentence || strings.Contains(got, "\n") || !utf8.ValidString(got) {
+		t.Errorf("oneLine gave %d bytes, valid %t", len(got), utf8.ValidString(got))
+	}
+	if got := note(2, 5, []scaling.Reason{{Step: scaling.Demand, Why: long}}); len(got) > 1024 || !utf8.ValidString(got) {
+		t.Errorf("note gave %d bytes, valid %t", len(got), utf8.ValidString(got))
+	}
+}
