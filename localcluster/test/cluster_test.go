@@ -1,5 +1,6 @@
-// Package test proves what localcluster promises, on the built binary. It is a folder of its own so that it links
-// client-go only, and not a second copy of the whole control plane.
+// Package test proves what localcluster promises, on the built binary, and what cusme promises about Kubernetes' own
+// controllers. It is a folder of its own so that it links client-go and one package of Kubernetes, and not a second copy of
+// the whole control plane.
 package test
 
 import (

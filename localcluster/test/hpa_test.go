@@ -1,6 +1,7 @@
 package test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,6 +58,9 @@ func TestDecideMatchesARealHPA(t *testing.T) {
 	}
 	if all.syncs < 200 || all.ups+all.downs < 60 {
 		t.Errorf("too little was compared: %s; 200 syncs and 60 moves were expected", all)
+	}
+	if all.edges > all.syncs/20 {
+		t.Errorf("%s: too many decisions agreed only with the clock moved by up to %s", all, clockSlack)
 	}
 	fmt.Printf("HPA against Decide: %s\n", all)
 }
@@ -187,7 +191,11 @@ func createHPA(t *testing.T, s sequence) *autoscalingv2.HorizontalPodAutoscaler 
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { shared.run(t, "", "kubectl", "delete", "hpa", s.name) })
+	t.Cleanup(func() {
+		if err := hpas.Delete(context.Background(), s.name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
 	return created
 }
 
