@@ -46,7 +46,7 @@ statefulsets.apps/scale get update
 `
 
 // What it may do in its own, too.
-const rightsAtHome = "leases.coordination.k8s.io create get update\n"
+const rightsAtHome = "events create patch\nleases.coordination.k8s.io create get update\n"
 
 func TestInstalledController(t *testing.T) {
 	openAll(t, manifests)
@@ -196,7 +196,7 @@ func (c cluster) namesMissingRights(t *testing.T, kubeconfig string) {
 	c.loadScaler(t, "mute", b.URL)
 	c.start(t, nil, arguments...)
 	clustertest.Eventually(t, patience, func() error {
-		return c.prints(`resources: ["deployments/scale"], verbs: ["update"]}`, "get", "loadscaler", "mute", "-n", "aicloud", "-o", "jsonpath={.status.conditions}")(t)
+		return c.prints(`resources: ["deployments/scale"], verbs: ["update"]}`, "get", "loadscaler", "mute", "-n", "aicloud", "-o", "jsonpath={.status.conditions[*].message}")(t)
 	})
 	c.kubectl(t, "apply", "-f", filepath.Join(manifests, "rbac"))
 	c.eventuallyAbove(t, "mute", 2)
@@ -220,7 +220,8 @@ func (c cluster) servesPeople(t *testing.T) {
 
 // What the drop-in may do in its target's namespace.
 const rightsOfDropIn = `deployments.apps get list watch
-deployments.apps/scale[webui] get update
+deployments.apps/scale get update
+events create patch
 events.events.k8s.io create
 leases.coordination.k8s.io create get update
 nodes get list watch
