@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -50,7 +52,10 @@ func (s steps) underWay(name string, took time.Duration, said *bool) {
 
 func (s steps) ended(name string, took time.Duration, err error) {
 	mark := span{text: "  ✓ ", ink: green}
-	if err != nil {
+	switch {
+	case errors.Is(err, context.Canceled): // Ctrl-C is no failure
+		mark = span{text: "  – ", ink: faint}
+	case err != nil:
 		mark = span{text: "  ✗ ", ink: red}
 	}
 	l := line{mark, {text: pad(name, 58)}, {text: fmt.Sprintf("%6.1f s", took.Seconds()), ink: faint}}
