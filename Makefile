@@ -70,4 +70,4 @@ image: ## Build the container image IMAGE (default cusme:dev) with buildah, podm
 	@builder=$$(command -v buildah || command -v podman || command -v docker) || \
 		{ echo "make image needs buildah, podman or docker: install one of them" >&2; exit 1; }; \
 	version=$$(git describe --tags --always --dirty 2>/dev/null || echo dev); \
-	"$$builder" build -t $(IMAGE) --build-arg VERSION="$$version" .
+	"$$builder" build -t $(IMAGE) --build-arg VERSION="$$version" $(if $(BUILDER),--build-arg BUILDER=$(BUILDER)) .
