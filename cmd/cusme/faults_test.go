@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,25 @@ func TestErrorsEndNothing(t *testing.T) {
 			_, err := d.client.AppsV1().Deployments(d.namespace).Get(t.Context(), d.name, metav1.GetOptions{})
 			return err
 		})
+		d.reaches(t, 5)
+		p.alive(t)
+	})
+	t.Run("the API server is away until the Lease is lost", func(t *testing.T) {
+		t.Parallel()
+		b, d := newBackend(t, "0.6"), newDeployment(t, 2)
+		var away atomic.Bool
+		through := proxy(t, d.cluster.Config(), func(*http.Request) {
+			if away.Load() {
+				panic(http.ErrAbortHandler) // how net/http drops a connection
+			}
+		})
+		p := start(t, []string{"ThirdUrl=" + b.URL, "KUBECONFIG_PATH=" + through}, "-n", d.namespace, "-d", d.name, "-t", "1s")
+		p.says(t, "holding")
+		away.Store(true)
+		p.says(t, "not scaling; starting over")
+		b.reports("0.95")
+		p.alive(t)
+		away.Store(false)
 		d.reaches(t, 5)
 		p.alive(t)
 	})
