@@ -5,6 +5,8 @@ IMAGE ?= cusme:dev
 .DEFAULT_GOAL := help
 
 KUBERNETES := v1.37.2
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GO_BUILD := go build -trimpath -ldflags "-X main.version=$(VERSION)"
 LOCALCLUSTER_SOURCES := $(wildcard localcluster/*.go localcluster/*/* localcluster/go.mod localcluster/go.sum)
 
 .PHONY: help
@@ -13,7 +15,7 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build bin/cusme
-	go build -trimpath -o bin/cusme ./cmd/cusme
+	$(GO_BUILD) -o bin/ ./cmd/cusme
 
 .PHONY: localcluster
 localcluster: bin/localcluster ## Build bin/localcluster, a Kubernetes control plane for demo and tests
@@ -58,7 +60,7 @@ scenarios: ## Rewrite the lower halves of the scenarios; read the diff
 .PHONY: demo
 demo: bin/localcluster ## Show cusme at work on a local control plane; ARGS="--for 2m" passes flags
 	@echo "Building bin/cusme and bin/demo: the first time about 3 minutes on two cores, later a few seconds."
-	@go build -trimpath -o bin/ ./cmd/cusme ./cmd/demo
+	@$(GO_BUILD) -o bin/ ./cmd/cusme ./cmd/demo
 	@bin/demo $(ARGS)
 
 .PHONY: bench
@@ -69,5 +71,4 @@ bench: ## Run the benchmarks
 image: ## Build the container image IMAGE (default cusme:dev) with buildah, podman or docker
 	@builder=$$(command -v buildah || command -v podman || command -v docker) || \
 		{ echo "make image needs buildah, podman or docker: install one of them" >&2; exit 1; }; \
-	version=$$(git describe --tags --always --dirty 2>/dev/null || echo dev); \
-	"$$builder" build -t $(IMAGE) --build-arg VERSION="$$version" $(if $(BUILDER),--build-arg BUILDER=$(BUILDER)) .
+	"$$builder" build -t $(IMAGE) --build-arg VERSION="$(VERSION)" $(if $(BUILDER),--build-arg BUILDER=$(BUILDER)) .

@@ -46,7 +46,7 @@ statefulsets.apps/scale get update
 `
 
 // What it may do in its own, too.
-const rightsAtHome = "events create patch\nleases.coordination.k8s.io create get update\n"
+const rightsAtHome = "events create patch\nleases.coordination.k8s.io create\nleases.coordination.k8s.io[cusme-controller] get update\n"
 
 func TestInstalledController(t *testing.T) {
 	openAll(t, manifests)

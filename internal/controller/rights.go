@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -18,24 +19,39 @@ type rights struct {
 }
 
 // A right is one thing to be allowed.
-type right struct{ group, resource, subresource, verbs string }
+type right struct {
+	group, resource, subresource, verbs string
+	// name restricts the right to one object. The verb create has no name yet.
+	name string
+}
 
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=selfsubjectaccessreviews,verbs=create
 
 // needed are the rights without which nothing can be scaled. A watch that may
 // not be read retries in silence for ever; asking first turns that into a sentence.
 var needed = []right{
-	{"", "pods", "", "get list watch"},
-	{"apps", "deployments", "", "get list watch"},
-	{"apps", "replicasets", "", "get list watch"},
+	{resource: "pods", verbs: "get list watch"},
+	{group: "apps", resource: "deployments", verbs: "get list watch"},
+	{group: "apps", resource: "replicasets", verbs: "get list watch"},
 }
 
-var (
-	neededForOne = []right{{"apps", "deployments", "scale", "get update"}}
-	neededForAll = []right{{"cusme.dev", "loadscalers", "", "get list watch"}, {"cusme.dev", "loadscalers", "status", "get patch"}}
-	toLead       = right{"coordination.k8s.io", "leases", "", "get create update"}
-	toReadNodes  = right{"", "nodes", "", "get list watch"}
-)
+var toReadNodes = right{resource: "nodes", verbs: "get list watch"}
+
+// neededBy returns the rights that are needed besides: to serve LoadScalers, of
+// which one of several replicas must do it, or to scale a single Deployment.
+func neededBy(o Options) []right {
+	if o.Only != nil {
+		return []right{{group: "apps", resource: "deployments", subresource: "scale", verbs: "get update", name: o.Only.Spec.ScaleTargetRef.Name}}
+	}
+	return []right{
+		{group: "cusme.dev", resource: "loadscalers", verbs: "get list watch"},
+		{group: "cusme.dev", resource: "loadscalers", subresource: "status", verbs: "get patch"},
+	}
+}
+
+func toLead(o Options) right {
+	return right{group: "coordination.k8s.io", resource: "leases", verbs: "get create update", name: o.LeaseName}
+}
 
 // askRights asks the API server what it will allow. Rights that are needed and
 // missing are an error that spells out the rules to grant.
@@ -45,12 +61,8 @@ func askRights(ctx context.Context, o Options) (rights, error) {
 		return rights{}, finalError{err}
 	}
 	ask := asker{clients.AuthorizationV1().SelfSubjectAccessReviews(), o.namespace()}
-	all := append(needed[:len(needed):len(needed)], neededForAll...)
-	if o.Only != nil {
-		all = append(needed[:len(needed):len(needed)], neededForOne...)
-	}
 	var missing []string
-	for _, r := range all {
+	for _, r := range slices.Concat(needed, neededBy(o)) {
 		denied, err := ask.denied(ctx, r, ask.namespace)
 		if err != nil {
 			return rights{}, fmt.Errorf("reach the API server at %s: %w", o.Config.Host, err)
@@ -62,29 +74,39 @@ func askRights(ctx context.Context, o Options) (rights, error) {
 	if len(missing) > 0 {
 		return rights{}, fmt.Errorf("cusme's account lacks rights %s; grant these rules:\n%s", where(ask.namespace), strings.Join(missing, "\n"))
 	}
-	return ask.extras(ctx, o)
+	may := rights{}
+	if may.readNodes, err = ask.readNodes(ctx, o); err != nil {
+		return rights{}, err
+	}
+	may.lead, err = ask.lead(ctx, o)
+	return may, err
 }
 
-// extras asks for the rights that cusme can do without, and says once what it does without.
-func (a asker) extras(ctx context.Context, o Options) (rights, error) {
-	var may rights
+// readNodes asks whether elastic nodes can be told from ordinary ones, and says so when they cannot.
+func (a asker) readNodes(ctx context.Context, o Options) (bool, error) {
 	denied, err := a.denied(ctx, toReadNodes, "")
-	if err != nil {
-		return may, err
-	}
-	if may.readNodes = len(denied) == 0; !may.readNodes {
+	if len(denied) > 0 {
 		o.Log.Info("nodes may not be read: no pod will be known as elastic", "grant", toReadNodes.rule(denied))
 	}
+	return err == nil && len(denied) == 0, err
+}
+
+// lead asks whether a Lease can be held. A lone LoadScaler goes on without, and
+// says so; the controller does not, as two replicas would both scale.
+func (a asker) lead(ctx context.Context, o Options) (bool, error) {
 	if o.LeaseNamespace == "" {
-		return may, nil
+		return false, nil
 	}
-	if denied, err = a.denied(ctx, toLead, o.LeaseNamespace); err != nil {
-		return may, err
+	denied, err := a.denied(ctx, toLead(o), o.LeaseNamespace)
+	if err != nil || len(denied) == 0 {
+		return err == nil, err
 	}
-	if may.lead = len(denied) == 0; !may.lead {
-		o.Log.Info("running alone, without leader election: leases may not be written in "+o.LeaseNamespace, "grant", toLead.rule(denied))
+	grant := toLead(o).rule(denied)
+	if o.Only == nil {
+		return false, fmt.Errorf("cusme's account may not hold a Lease %s; grant this rule, or run a single replica with --leader-elect=false:\n%s", where(o.LeaseNamespace), grant)
 	}
-	return may, nil
+	o.Log.Info("running alone, without leader election: leases may not be written "+where(o.LeaseNamespace), "grant", grant)
+	return false, nil
 }
 
 type asker struct {
@@ -98,7 +120,7 @@ func (a asker) denied(ctx context.Context, r right, namespace string) ([]string,
 	for _, verb := range strings.Fields(r.verbs) {
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 			ResourceAttributes: &authorizationv1.ResourceAttributes{
-				Namespace: namespace, Group: r.group, Resource: r.resource, Subresource: r.subresource, Verb: verb,
+				Namespace: namespace, Group: r.group, Resource: r.resource, Subresource: r.subresource, Verb: verb, Name: r.objectOf(verb),
 			},
 		}}
 		answer, err := a.reviews.Create(ctx, review, metav1.CreateOptions{})
@@ -110,6 +132,13 @@ func (a asker) denied(ctx context.Context, r right, namespace string) ([]string,
 		}
 	}
 	return denied, nil
+}
+
+func (r right) objectOf(verb string) string {
+	if verb == "create" {
+		return ""
+	}
+	return r.name
 }
 
 // rule writes what to grant as a Role's rule.

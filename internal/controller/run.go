@@ -69,7 +69,6 @@ func Run(ctx context.Context, o Options) error {
 	o.Config = rest.CopyConfig(o.Config)
 	o.Config.QPS, o.Config.Burst = requestsPerSecond, requestsInBurst
 	ctrl.SetLogger(o.Log)
-	utilruntime.PanicHandlers = nil // controller-runtime turns a panic in a reconcile into an error
 
 	backoff := wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 30 * time.Second}
 	for {
