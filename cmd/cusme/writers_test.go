@@ -70,6 +70,19 @@ func TestOfTwoOneScales(t *testing.T) {
 	}
 }
 
+// A port that somebody else has is told at once, and not waited for.
+func TestATakenPortIsTold(t *testing.T) {
+	t.Parallel()
+	b, d := newBackend(t, "0.6"), newDeployment(t, 1)
+	taken := strings.TrimPrefix(b.URL, "http://")
+	for _, flag := range []string{"-metrics-address", "-health-address"} {
+		code, out := ended(t, []string{"ThirdUrl=" + b.URL, "KUBECONFIG_PATH=" + d.cluster.Kubeconfig}, "-n", d.namespace, "-d", d.name, flag, taken)
+		if code != exitFailed || !strings.Contains(out, "choose other addresses for metrics and health") {
+			t.Errorf("%s: expected exit code 1 and what to do, got %d and:\n%s", flag, code, out)
+		}
+	}
+}
+
 // proxy stands between cusme and the API server and lets before see every
 // request; it returns the kubeconfig that leads through it.
 func proxy(t *testing.T, config *rest.Config, before func(*http.Request)) string {

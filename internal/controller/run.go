@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -71,11 +72,14 @@ func Run(ctx context.Context, o Options) error {
 	ctrl.SetLogger(o.Log)
 
 	backoff := wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 30 * time.Second}
-	for {
+	for first := true; ; first = false {
 		began := time.Now()
 		err := runOnce(ctx, o)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if first && errors.Is(err, syscall.EADDRINUSE) {
+			return fmt.Errorf("%w: choose other addresses for metrics and health, or 0 for none", err)
 		}
 		var final finalError
 		if errors.As(err, &final) {
