@@ -41,8 +41,8 @@ type controller struct {
 type scalers interface {
 	// get fails with apierrors.IsNotFound when there is none.
 	get(context.Context, types.NamespacedName) (*v1alpha1.LoadScaler, error)
-	// saveStatus makes the status that of the LoadScaler.
-	saveStatus(context.Context, *v1alpha1.LoadScaler, v1alpha1.LoadScalerStatus) error
+	// saveStatus replaces the status that was saved last.
+	saveStatus(ctx context.Context, ls *v1alpha1.LoadScaler, was, is v1alpha1.LoadScalerStatus) error
 	// of names the LoadScalers of a target.
 	of(context.Context, target.Ref) []types.NamespacedName
 }

@@ -66,7 +66,7 @@ func (c *controller) save(ctx context.Context, ls *v1alpha1.LoadScaler, m *memor
 	if told(m.status, status) {
 		return nil
 	}
-	if err := c.scalers.saveStatus(ctx, ls, status); err != nil {
+	if err := c.scalers.saveStatus(ctx, ls, m.status, status); err != nil {
 		return fmt.Errorf("status of LoadScaler %s/%s: %w", ls.Namespace, ls.Name, err)
 	}
 	m.status = status

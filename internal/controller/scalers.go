@@ -45,12 +45,14 @@ func (c inCluster) get(ctx context.Context, key types.NamespacedName) (*v1alpha1
 	return ls, c.client.Get(ctx, key, ls)
 }
 
-// saveStatus patches without a resource version: nobody else writes the status,
-// and a spec that changed meanwhile is no reason to lose it.
-func (c inCluster) saveStatus(ctx context.Context, ls *v1alpha1.LoadScaler, s v1alpha1.LoadScalerStatus) error {
-	changed := ls.DeepCopy()
-	changed.Status = s
-	return client.IgnoreNotFound(c.client.Status().Patch(ctx, changed, client.MergeFrom(ls)))
+// saveStatus patches what changed since the status that was saved last. The
+// watch may still show an older one; a patch made from that would leave out what
+// went back to it. No resource version is sent along: nobody else writes the
+// status, and a spec that changed meanwhile is no reason to lose it.
+func (c inCluster) saveStatus(ctx context.Context, ls *v1alpha1.LoadScaler, was, is v1alpha1.LoadScalerStatus) error {
+	before, after := ls.DeepCopy(), ls.DeepCopy()
+	before.Status, after.Status = was, is
+	return client.IgnoreNotFound(c.client.Status().Patch(ctx, after, client.MergeFrom(before)))
 }
 
 func (c inCluster) of(ctx context.Context, ref target.Ref) []types.NamespacedName {
@@ -82,7 +84,7 @@ func (o onlyOne) get(_ context.Context, key types.NamespacedName) (*v1alpha1.Loa
 }
 
 // saveStatus has nowhere to go: the log tells every decision.
-func (o onlyOne) saveStatus(context.Context, *v1alpha1.LoadScaler, v1alpha1.LoadScalerStatus) error {
+func (o onlyOne) saveStatus(_ context.Context, _ *v1alpha1.LoadScaler, _, _ v1alpha1.LoadScalerStatus) error {
 	return nil
 }
 

@@ -67,6 +67,8 @@ func (in input) size(l Load, v Verdict) (int32, string) {
 	switch {
 	case n == 0 && l.Total && v.Total > 0, coming > l.High:
 		return in.grow(l, v, says)
+	case now > l.High && in.starting() == 0:
+		return n, fmt.Sprintf("%s is above %s, but it was read before the newest pods were ready: with them it is %s", says, number(l.High), number(coming))
 	case now > l.High:
 		return n, fmt.Sprintf("%s is above %s, but with %s on the way it will be %s", says, number(l.High), count(in.starting(), "replica"), number(coming))
 	case now < l.Low:
