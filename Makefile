@@ -41,6 +41,7 @@ test: build bin/localcluster ## Test everything, on a real control plane
 	if [ $$status -eq 0 ]; then echo "== all tests passed"; else echo "== something failed, see above"; fi; \
 	exit $$status
 
+# Of localcluster only the formatting is checked, for the same reason as above.
 .PHONY: lint
 lint: ## Check formatting, and look for mistakes with vet and staticcheck
 	@unformatted=$$(gofmt -l .); \
