@@ -95,6 +95,8 @@ func runDropIn(ctx context.Context, args []string, getenv func(string) string, s
 	if err != nil {
 		return err
 	}
+	log.Info("scaling a Deployment by its load", "deployment", d.namespace+"/"+d.deployment, "add", d.add, "remove", d.remove,
+		"maximum", d.most, "minimum", d.floor, "interval", time.Duration(d.every), "minPodAge", d.minPodAge, "version", version)
 	return controller.Run(ctx, controller.Options{
 		Config: config, Log: log, Version: version, Only: d.loadScaler(url),
 		LeaseNamespace: d.namespace, LeaseName: "cusme-" + d.deployment,

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,7 +21,7 @@ import (
 func (c *controller) report(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, tick scaling.Tick, applyErr error) error {
 	observeMetrics(client.ObjectKeyFromObject(ls), tick)
 	status := statusOf(ls, m, tick, applyErr)
-	c.logTick(ls, tick, applyErr)
+	c.logTick(ls, m, tick, applyErr)
 	if tick.Outcome.Wrote {
 		c.events.moved(ctx, ls, tick)
 	}
@@ -39,6 +41,8 @@ func troubleOf(err error) (trouble, bool) {
 		return trouble{reason: "TargetNotFound", err: err}, true
 	case errors.Is(err, target.ErrNoScale):
 		return trouble{reason: "TargetNotScalable", err: err}, true
+	case apierrors.IsForbidden(err):
+		return trouble{reason: "Forbidden", err: err}, true
 	default:
 		return trouble{}, false
 	}
@@ -103,13 +107,34 @@ func sentence(err error) string {
 
 // logTick logs moves and refusals; of a lone scaler, which has no status,
 // every decision, as the original did.
-func (c *controller) logTick(ls *v1alpha1.LoadScaler, tick scaling.Tick, applyErr error) {
+func (c *controller) logTick(ls *v1alpha1.LoadScaler, m *memory, tick scaling.Tick, applyErr error) {
 	_, alone := c.scalers.(onlyOne)
 	d := tick.Decision
 	moved := d.Replicas != tick.Observation.Replicas
-	if !alone && !moved {
-		return
+	switch {
+	case applyErr != nil:
+		c.log.Error(applyErr, "the move was refused", logged(ls, tick)...)
+	case tick.Outcome.Refused != "":
+		c.log.Info("would move, but this is a dry run", logged(ls, tick)...)
+	case moved:
+		c.log.Info("moved", logged(ls, tick)...)
+	case alone && m.isNewHold(d.Why(), tick.Observation.Now, IntervalOf(ls.Spec)):
+		c.log.Info("holding", logged(ls, tick)...)
 	}
+}
+
+// isNewHold keeps one hold from filling the log when several pods change at a
+// moment: the same sentence is logged once per reading.
+func (m *memory) isNewHold(why string, now time.Time, interval time.Duration) bool {
+	if why == m.held.why && now.Sub(m.held.at) < interval/2 {
+		return false
+	}
+	m.held.why, m.held.at = why, now
+	return true
+}
+
+func logged(ls *v1alpha1.LoadScaler, tick scaling.Tick) []any {
+	d := tick.Decision
 	fields := []any{
 		"scaler", tick.Scaler, "target", refOf(ls).String(),
 		"from", tick.Observation.Replicas, "to", d.Replicas,
@@ -121,14 +146,5 @@ func (c *controller) logTick(ls *v1alpha1.LoadScaler, tick scaling.Tick, applyEr
 	for _, r := range d.Reasons {
 		fields = append(fields, string(r.Step), fmt.Sprintf("%d -> %d: %s", r.From, r.To, r.Why))
 	}
-	switch {
-	case applyErr != nil:
-		c.log.Error(applyErr, "the move was refused", fields...)
-	case tick.Outcome.Refused != "":
-		c.log.Info("would move, but this is a dry run", fields...)
-	case moved:
-		c.log.Info("moved", fields...)
-	default:
-		c.log.Info("holding", fields...)
-	}
+	return fields
 }

@@ -113,13 +113,17 @@ func (in input) shrink(l Load, v Verdict, says string) (int32, string) {
 // takeStep moves by a fixed step, once per reading: one that was taken before
 // the last move cannot know of it and would order the same step again.
 func (in input) takeStep(v Verdict, by int32, why string) (int32, string) {
-	if last, ok := in.lastMove(); ok && !v.At.After(last.At) {
+	last, moved := in.lastMove()
+	switch {
+	case by == 0:
+		return in.Replicas, why + ": the step in this direction is 0"
+	case moved && !v.At.After(last.At):
 		return in.Replicas, why + ": answered already, waiting for the next reading"
-	}
-	if by < 0 {
+	case by < 0:
 		return max(0, in.Replicas+by), fmt.Sprintf("%s: a step of %d down", why, -by)
+	default:
+		return clamp(int64(in.Replicas) + int64(by)), fmt.Sprintf("%s: a step of %d up", why, by)
 	}
-	return clamp(int64(in.Replicas) + int64(by)), fmt.Sprintf("%s: a step of %d up", why, by)
 }
 
 // atLeast rounds up to whole replicas. The slack keeps 2.6/0.65, a hair above
