@@ -151,7 +151,7 @@ func (d *dropIn) check() error {
 }
 
 // loadScaler is what the command line means, in the words of the API. The
-// original knew no windows and no pace but its steps.
+// original knew no windows, and no pace but one step an interval.
 func (d *dropIn) loadScaler(url string) *v1alpha1.LoadScaler {
 	source := &v1alpha1.HTTPSource{URL: url, Value: "body.data.load_balance"}
 	if d.insecureSkipVerify {
@@ -167,12 +167,21 @@ func (d *dropIn) loadScaler(url string) *v1alpha1.LoadScaler {
 			Loads:          []v1alpha1.Load{{Name: "load", HTTP: source}},
 			Step:           &v1alpha1.Step{Up: int32(d.add), Down: int32(d.remove)},
 			Behavior: &v1alpha1.Behavior{
-				ScaleUp:   &v1alpha1.ScalingRules{Policies: []autoscalingv2.HPAScalingPolicy{}},
-				ScaleDown: &v1alpha1.ScalingRules{Policies: []autoscalingv2.HPAScalingPolicy{}, StabilizationWindowSeconds: ptr.To(int32(0))},
+				ScaleUp:   &v1alpha1.ScalingRules{Policies: d.oneStep(d.add)},
+				ScaleDown: &v1alpha1.ScalingRules{Policies: d.oneStep(d.remove), StabilizationWindowSeconds: ptr.To(int32(0))},
 			},
 			MinPodAge: &metav1.Duration{Duration: d.minPodAge},
 		},
 	}
+}
+
+// oneStep allows one step in an interval: the second poll comes after a random
+// part of the first interval. Nine tenths of it, as polls are exact, and whole seconds are not.
+func (d *dropIn) oneStep(size int) []autoscalingv2.HPAScalingPolicy {
+	return []autoscalingv2.HPAScalingPolicy{{
+		Type: autoscalingv2.PodsScalingPolicy, Value: int32(size),
+		PeriodSeconds: int32(time.Duration(d.every).Seconds() * 0.9),
+	}}
 }
 
 // minutes is a duration that a bare number gives in minutes, as the original's -t.

@@ -66,6 +66,21 @@ func TestErrorsEndNothing(t *testing.T) {
 		d.reaches(t, 5)
 		p.alive(t)
 	})
+	t.Run("the API server takes requests and never answers", func(t *testing.T) {
+		t.Parallel()
+		b, d := newBackend(t, "0.95"), newDeployment(t, 2)
+		var hangs atomic.Bool
+		hangs.Store(true)
+		through := proxy(t, d.cluster.Config(), func(r *http.Request) {
+			if hangs.Load() {
+				<-r.Context().Done()
+			}
+		})
+		p := start(t, []string{"ThirdUrl=" + b.URL, "KUBECONFIG_PATH=" + through}, "-n", d.namespace, "-d", d.name, "-t", "1s")
+		p.says(t, "not scaling; starting over")
+		hangs.Store(false)
+		d.reaches(t, 5)
+	})
 	t.Run("the Deployment comes later", func(t *testing.T) {
 		t.Parallel()
 		b, d := newBackend(t, "0.95"), newDeployment(t, 2)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -47,9 +48,15 @@ type scalers interface {
 	of(context.Context, target.Ref) []types.NamespacedName
 }
 
-// retryConflict is how soon to look again after the target changed between look
-// and write. The watch usually wakes us before.
-const retryConflict = 100 * time.Millisecond
+// A conflict says that the target changed between look and write, which is
+// ordinary just after a move. The watch usually wakes us before the first retry;
+// where it lags, retries at this pace would only add to the load it lags under.
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 10 * time.Second
+	// tellConflict is how many conflicts in a row are no longer ordinary.
+	tellConflict = 5
+)
 
 // Reconcile walks one reading through the house. It is called when a reading
 // arrived, the spec changed, or the target or one of its pods did.
@@ -63,7 +70,7 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	m := c.memories.of(key, ls)
+	m := c.remember(key, ls)
 
 	policy, err := c.follow(key, ls)
 	if err != nil {
@@ -91,10 +98,11 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	m.history = m.history.After(tick.Observation, tick.Decision)
 
 	applyErr := c.apply(ctx, ls, m, state, &tick)
-	if errors.Is(applyErr, target.ErrConflict) {
-		return reconcile.Result{RequeueAfter: retryConflict}, nil // Look again and decide again.
+	again := m.retry(applyErr)
+	if again > 0 && m.conflicts < tellConflict {
+		return reconcile.Result{RequeueAfter: again}, nil // Look again and decide again.
 	}
-	return reconcile.Result{}, c.report(ctx, ls, m, tick, applyErr)
+	return reconcile.Result{RequeueAfter: again}, c.report(ctx, ls, m, tick, applyErr)
 }
 
 func arrived(r scaling.Reading) bool { return r.Problem != scaling.Pending }
@@ -123,6 +131,10 @@ func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memo
 	}
 	if err := c.targets.Scale(ctx, s, to); err != nil {
 		tick.Outcome.Refused = err.Error()
+		if apierrors.ReasonForError(err) == metav1.StatusReasonUnknown {
+			// No answer came: the write may have landed, and must not be made twice on one reading.
+			m.history = m.history.Moved(tick.Observation.Now, from, to)
+		}
 		return err
 	}
 	tick.Outcome.Wrote = true
@@ -131,13 +143,32 @@ func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memo
 	return nil
 }
 
+// remember returns what is kept of a LoadScaler, and lets go of what its spec no longer speaks of.
+func (c *controller) remember(key types.NamespacedName, ls *v1alpha1.LoadScaler) *memory {
+	m, old := c.memories.of(key, ls)
+	if old != nil {
+		c.letGo(old.target)
+	}
+	if m.generation != ls.Generation {
+		forgetGauges(key)
+		m.generation = ls.Generation
+	}
+	return m
+}
+
 // forget lets go of a LoadScaler that is gone.
 func (c *controller) forget(key types.NamespacedName) {
 	c.readings.Forget(key.String())
 	forgetMetrics(key)
-	m, found := c.memories.remove(key)
-	if found && len(c.scalers.of(context.Background(), m.target)) == 0 {
-		c.targets.Forget(m.target)
+	if m := c.memories.remove(key); m != nil {
+		c.letGo(m.target)
+	}
+}
+
+// letGo ends the wakes of a target that no LoadScaler names any more.
+func (c *controller) letGo(ref target.Ref) {
+	if len(c.scalers.of(context.Background(), ref)) == 0 {
+		c.targets.Forget(ref)
 	}
 }
 

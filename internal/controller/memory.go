@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -14,10 +15,13 @@ import (
 // memory is what is kept of one LoadScaler between turns. It belongs to the one
 // reconcile of that LoadScaler that runs at a time.
 type memory struct {
-	uid       types.UID
-	target    target.Ref
-	history   scaling.History
-	lastScale time.Time
+	uid        types.UID
+	generation int64
+	target     target.Ref
+	history    scaling.History
+	lastScale  time.Time
+	// conflicts counts those in a row.
+	conflicts int
 	// status is as last written. The watch may still show an older one, and
 	// comparing with that would write the same again.
 	status v1alpha1.LoadScalerStatus
@@ -36,31 +40,45 @@ type memories struct {
 
 // of returns the memory of a LoadScaler, fresh when it was created anew or now
 // points at another target: another target's past says nothing about this one.
-func (ms *memories) of(key types.NamespacedName, ls *v1alpha1.LoadScaler) *memory {
+// Then old is the memory that was replaced, if there was one.
+func (ms *memories) of(key types.NamespacedName, ls *v1alpha1.LoadScaler) (m, old *memory) {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
 	ref := refOf(ls)
-	m := ms.all[key]
-	if m != nil && m.uid == ls.UID && m.target == ref {
-		return m
+	old = ms.all[key]
+	if old != nil && old.uid == ls.UID && old.target == ref {
+		return old, nil
 	}
 	m = &memory{uid: ls.UID, target: ref, status: *ls.Status.DeepCopy()}
-	if ls.Status.LastScaleTime != nil {
+	if old == nil && ls.Status.LastScaleTime != nil {
 		m.lastScale = ls.Status.LastScaleTime.Time
 	}
 	if ms.all == nil {
 		ms.all = map[types.NamespacedName]*memory{}
 	}
 	ms.all[key] = m
+	return m, old
+}
+
+// remove returns what was kept of a LoadScaler, and nil for one that never was.
+func (ms *memories) remove(key types.NamespacedName) *memory {
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	m := ms.all[key]
+	delete(ms.all, key)
 	return m
 }
 
-func (ms *memories) remove(key types.NamespacedName) (*memory, bool) {
-	ms.mu.Lock()
-	defer ms.mu.Unlock()
-	m, found := ms.all[key]
-	delete(ms.all, key)
-	return m, found
+// retry returns how soon to try again after a conflict, 0 after anything else:
+// longer with each one in a row.
+func (m *memory) retry(err error) time.Duration {
+	if !errors.Is(err, target.ErrConflict) {
+		m.conflicts = 0
+		return 0
+	}
+	wait := min(lastRetry, firstRetry<<min(m.conflicts, 10))
+	m.conflicts++
+	return wait
 }
 
 func refOf(ls *v1alpha1.LoadScaler) target.Ref {

@@ -20,6 +20,7 @@ var (
 
 	perScaler = []interface {
 		DeletePartialMatch(prometheus.Labels) int
+		Reset()
 	}{replicasGauge, loadGauge, ageGauge, freshGauge, decisions, moves, refusals}
 )
 
@@ -65,8 +66,22 @@ func observeMetrics(key types.NamespacedName, tick scaling.Tick) {
 	}
 }
 
+// forgetGauges drops what is no longer true of a LoadScaler: its loads may have
+// other names now, or nothing may be known. Counters go on.
+func forgetGauges(key types.NamespacedName) {
+	for _, g := range []*prometheus.GaugeVec{replicasGauge, loadGauge, ageGauge, freshGauge} {
+		g.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "scaler": key.Name})
+	}
+}
+
 func forgetMetrics(key types.NamespacedName) {
 	for _, m := range perScaler {
 		m.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "scaler": key.Name})
+	}
+}
+
+func forgetAllMetrics() {
+	for _, m := range perScaler {
+		m.Reset()
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -41,23 +42,26 @@ func troubleOf(err error) (trouble, bool) {
 		return trouble{reason: "TargetNotFound", err: err}, true
 	case errors.Is(err, target.ErrNoScale):
 		return trouble{reason: "TargetNotScalable", err: err}, true
-	case apierrors.IsForbidden(err):
-		return trouble{reason: "Forbidden", err: err}, true
+	case errors.Is(err, target.ErrUnseen), apierrors.IsForbidden(err):
+		return trouble{reason: "TargetNotReadable", err: err}, true
 	default:
 		return trouble{}, false
 	}
 }
 
-// reportTrouble says in the status why nothing moves.
+// reportTrouble says in the status why nothing moves. What was counted before is not known any more.
 func (c *controller) reportTrouble(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, t trouble) error {
-	status := *m.status.DeepCopy()
-	status.ObservedGeneration = ls.Generation
-	status.Summary.Target = ls.Spec.ScaleTargetRef.Kind + "/" + ls.Spec.ScaleTargetRef.Name
-	status.Summary.Why = sentence(t.err)
-	status.Conditions = conditions(status.Conditions, ls.Generation, []condition{
-		{v1alpha1.ConditionReady, metav1.ConditionFalse, t.reason, sentence(t.err)},
-		{v1alpha1.ConditionScalingActive, metav1.ConditionFalse, t.reason, "nothing moves: " + sentence(t.err)},
-	})
+	forgetGauges(client.ObjectKeyFromObject(ls))
+	status := v1alpha1.LoadScalerStatus{
+		ObservedGeneration: ls.Generation,
+		LastScaleTime:      m.status.LastScaleTime,
+		Summary:            v1alpha1.Summary{Target: ls.Spec.ScaleTargetRef.Kind + "/" + ls.Spec.ScaleTargetRef.Name, Why: sentence(t.err)},
+		Conditions: conditions(slices.Clone(m.status.Conditions), ls.Generation, []condition{
+			{v1alpha1.ConditionReady, metav1.ConditionFalse, t.reason, sentence(t.err)},
+			{v1alpha1.ConditionScalingActive, metav1.ConditionFalse, t.reason, "nothing moves: " + sentence(t.err)},
+			{v1alpha1.ConditionReadingsFresh, metav1.ConditionUnknown, t.reason, "what was read is not used"},
+		}),
+	}
 	if told(m.status, status) {
 		return nil
 	}
@@ -92,12 +96,18 @@ func gist(s v1alpha1.LoadScalerStatus) []any {
 	}
 	for _, l := range s.Loads {
 		words = append(words, l.Name+" "+l.State)
+		if l.State == string(scaling.Failed) || l.State == string(scaling.Invalid) {
+			words = append(words, l.Message) // what to mend; the age in a stale one's message only counts
+		}
 	}
 	for _, c := range s.Conditions {
 		words = append(words, fmt.Sprintf("%s=%s %s", c.Type, c.Status, c.Reason))
+		if c.Status == metav1.ConditionFalse && (c.Type == v1alpha1.ConditionReady || c.Type == v1alpha1.ConditionAbleToScale) {
+			words = append(words, c.Message)
+		}
 	}
 	settled := s.StartingReplicas == 0 && s.CurrentReplicas == s.DesiredReplicas
-	return []any{s.ObservedGeneration, s.DesiredReplicas, s.LastScaleTime, settled, words}
+	return []any{s.ObservedGeneration, s.DesiredReplicas, s.LastScaleTime, settled, s.LateReplicas > 0, words}
 }
 
 // sentence is an error in one line.

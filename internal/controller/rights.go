@@ -56,6 +56,8 @@ func toLead(o Options) right {
 // askRights asks the API server what it will allow. Rights that are needed and
 // missing are an error that spells out the rules to grant.
 func askRights(ctx context.Context, o Options) (rights, error) {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
 	clients, err := kubernetes.NewForConfig(o.Config)
 	if err != nil {
 		return rights{}, finalError{err}

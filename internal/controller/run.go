@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -98,6 +99,10 @@ func Run(ctx context.Context, o Options) error {
 	}
 }
 
+// apiTimeout bounds every question to the API server, and the whole of one
+// reconcile: a server that takes a request and never answers must not stop cusme in silence.
+const apiTimeout = 30 * time.Second
+
 // finalError is an error that trying again cannot mend.
 type finalError struct{ error }
 
@@ -105,6 +110,7 @@ type finalError struct{ error }
 func runOnce(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer forgetAllMetrics() // whoever leads next has them
 	may, err := askRights(ctx, o)
 	if err != nil {
 		return err
@@ -178,7 +184,7 @@ func (c *controller) register(ctx context.Context, mgr ctrl.Manager, o Options) 
 	}
 	skipNameCheck := true // the names of a manager that was given up are still taken in this process
 	b := builder.ControllerManagedBy(mgr).Named("loadscaler").
-		WithOptions(ctrlcontroller.Options{MaxConcurrentReconciles: workers, SkipNameValidation: &skipNameCheck}).
+		WithOptions(ctrlcontroller.Options{MaxConcurrentReconciles: workers, SkipNameValidation: &skipNameCheck, ReconciliationTimeout: apiTimeout}).
 		WatchesRawSource(source.Func(c.wakeups(o.Only)))
 	if o.Only != nil {
 		c.scalers = onlyOne{o.Only}
@@ -188,9 +194,15 @@ func (c *controller) register(ctx context.Context, mgr ctrl.Manager, o Options) 
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.LoadScaler{}, byTarget, indexByTarget); err != nil {
 		return err
 	}
-	// Our own status writes do not change the generation, and wake nobody.
-	return b.Watches(&v1alpha1.LoadScaler{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).Complete(c)
+	return b.Watches(&v1alpha1.LoadScaler{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(specChanged)).Complete(c)
 }
+
+// specChanged lets our own status writes wake nobody: they leave the generation
+// as it is. One that was deleted and created again during an outage of the watch
+// comes as an update, perhaps of the same generation.
+var specChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() || e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
+}}
 
 // wakeups gives the controller's work queue to wake.
 func (c *controller) wakeups(only *v1alpha1.LoadScaler) func(context.Context, workqueue.TypedRateLimitingInterface[reconcile.Request]) error {

@@ -27,6 +27,7 @@ func statusOf(ls *v1alpha1.LoadScaler, m *memory, tick scaling.Tick, applyErr er
 		DesiredReplicas:    d.Replicas,
 		ReadyReplicas:      d.Pods.Ready,
 		StartingReplicas:   startingAfter(tick),
+		LateReplicas:       d.Pods.Late,
 		ElasticReplicas:    d.Pods.Elastic,
 		Summary:            summaryOf(ls, tick),
 		Conditions:         conditions(slices.Clone(m.status.Conditions), ls.Generation, conditionsOf(ls, tick, applyErr)),
@@ -60,7 +61,8 @@ func summaryOf(ls *v1alpha1.LoadScaler, tick scaling.Tick) v1alpha1.Summary {
 		Pods:   fmt.Sprintf("%d/%d/%d", d.Pods.Ready, startingAfter(tick), d.Pods.Elastic),
 		Why:    oneLine(d.Why()),
 	}
-	if v, l, ok := deciding(tick); ok {
+	if i, ok := d.Leading(); ok {
+		v, l := d.Loads[i], tick.Policy.Loads[i]
 		s.Load = "unknown"
 		if v.State == scaling.Fresh {
 			s.Load = decimal(v.Value)
@@ -68,20 +70,6 @@ func summaryOf(ls *v1alpha1.LoadScaler, tick scaling.Tick) v1alpha1.Summary {
 		s.Band = decimal(l.Low) + ".." + decimal(l.High)
 	}
 	return s
-}
-
-// deciding returns the load with the highest demand, which is the one that decided.
-func deciding(tick scaling.Tick) (scaling.Verdict, scaling.Load, bool) {
-	best := -1
-	for i, v := range tick.Decision.Loads {
-		if best < 0 || v.Demand > tick.Decision.Loads[best].Demand {
-			best = i
-		}
-	}
-	if best < 0 {
-		return scaling.Verdict{}, scaling.Load{}, false
-	}
-	return tick.Decision.Loads[best], tick.Policy.Loads[best], true
 }
 
 func loadStatusOf(v scaling.Verdict) v1alpha1.LoadStatus {
@@ -131,7 +119,7 @@ func activeCondition(ls *v1alpha1.LoadScaler, tick scaling.Tick) condition {
 	case ls.Spec.DryRun:
 		c.status, c.reason, c.message = metav1.ConditionFalse, "DryRun", "decisions are reported and not applied"
 	case tick.Decision.Blind():
-		c.status, c.reason, c.message = metav1.ConditionFalse, "NoFreshReading", tick.Decision.Why()
+		c.status, c.reason, c.message = metav1.ConditionFalse, "NoFreshReading", freshCondition(tick.Decision).message
 	default:
 		c.status, c.reason, c.message = metav1.ConditionTrue, "Deciding", "replicas follow the load"
 	}

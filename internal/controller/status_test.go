@@ -2,6 +2,8 @@ package controller
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 
 	"cusme.dev/cusme/api/v1alpha1"
 	"cusme.dev/cusme/internal/scaling"
+	"cusme.dev/cusme/internal/target"
 )
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -38,6 +41,17 @@ func webui() *v1alpha1.LoadScaler {
 	ls := &v1alpha1.LoadScaler{ObjectMeta: metav1.ObjectMeta{Namespace: "aicloud", Name: "webui", Generation: 3}}
 	ls.Spec.ScaleTargetRef = v1alpha1.TargetRef{APIVersion: "apps/v1", Kind: "Deployment", Name: "webui"}
 	return ls
+}
+
+// crashed is a turn for pods that served and are broken now.
+func crashed(n int) scaling.Tick {
+	tick := turn(plain, int32(n), n, fresh(0.6))
+	for i := range tick.Observation.Pods {
+		p := &tick.Observation.Pods[i]
+		p.Ready, p.ReadySince, p.Broken = false, time.Time{}, "CrashLoopBackOff"
+	}
+	tick.Decision = scaling.Decide(tick.Observation, plain, scaling.History{})
+	return tick
 }
 
 // Each situation shows in one condition, with a reason to alert on.
@@ -93,6 +107,7 @@ func TestWhatIsNews(t *testing.T) {
 		"another load in the band":  {turn(plain, 3, 3, fresh(0.79)), false},
 		"a move":                    {grown, true},
 		"a pod that is not ready":   {turn(plain, 3, 2, fresh(0.6)), true},
+		"pods that crash":           {crashed(3), true},
 		"a reading that failed":     {turn(plain, 3, 3, scaling.Reading{Load: "backend", Problem: scaling.Failed}), true},
 		"a rule that began to hold": {turn(scaling.Policy{Min: 3, Max: 3, Loads: plain.Loads}, 3, 3, fresh(0.9)), true},
 	} {
@@ -100,6 +115,37 @@ func TestWhatIsNews(t *testing.T) {
 		if told(before, after) == c.news {
 			t.Errorf("%s: news is %t, want %t\nbefore %v\nafter  %v", name, !c.news, c.news, gist(before), gist(after))
 		}
+	}
+}
+
+// What to mend is news: a user who mended one thing must see the next.
+func TestAnotherFailureIsNews(t *testing.T) {
+	failed := func(why string) v1alpha1.LoadScalerStatus {
+		return statusOf(webui(), &memory{}, turn(plain, 3, 3, scaling.Reading{Load: "backend", Problem: scaling.Failed, Message: why}), nil)
+	}
+	if told(failed("connection refused"), failed("the answer was 401 Unauthorized")) {
+		t.Error("another failure was taken for the same")
+	}
+	stale := func(age time.Duration) v1alpha1.LoadScalerStatus {
+		return statusOf(webui(), &memory{}, turn(plain, 3, 3, scaling.Reading{Load: "backend", Value: 1, At: noon.Add(-age)}), nil)
+	}
+	if !told(stale(time.Hour), stale(2*time.Hour)) {
+		t.Error("a stale reading that only grew older was taken for news")
+	}
+}
+
+// Conflicts are retried ever more slowly, and forgotten once a write was taken.
+func TestConflictsBackOff(t *testing.T) {
+	m, conflict := &memory{}, fmt.Errorf("scale: %w", target.ErrConflict)
+	var waits []time.Duration
+	for range 9 {
+		waits = append(waits, m.retry(conflict))
+	}
+	if waits[0] != firstRetry || waits[8] != lastRetry || !slices.IsSorted(waits) {
+		t.Errorf("got %v", waits)
+	}
+	if wait := m.retry(nil); wait != 0 || m.conflicts != 0 {
+		t.Errorf("after a write: wait %s, %d conflicts", wait, m.conflicts)
 	}
 }
 

@@ -10,7 +10,7 @@ type Census struct {
 	Ready int32
 	// Starting counts the replicas asked for that are trusted to become ready, created already or not.
 	Starting int32
-	// Late pods should serve by now and do not: broken ones, and those past their start-up deadline.
+	// Late pods should serve by now and do not: broken ones, and those that have not been ready for longer than the start-up deadline.
 	Late int32
 	// Elastic pods, of the existing ones, are paid by the second.
 	Elastic int32
@@ -39,8 +39,8 @@ func (o Observation) ready() int32 {
 }
 
 // late counts the pods that should serve by now and do not: broken ones, and
-// those past their start-up deadline. They are not capacity, and they are not
-// waited for.
+// those unready for longer than the start-up deadline. They are not capacity,
+// and they are not waited for.
 func (in input) late() int32 {
 	var n int32
 	for _, p := range in.Pods {
@@ -63,9 +63,12 @@ func (in input) starting() int32 {
 	return max(0, in.trusted()-in.ready())
 }
 
-// broken reports whether a pod can no longer be expected to serve.
+// broken reports whether a pod can no longer be expected to serve. The deadline
+// runs from when it was last found unready: a pod that served for hours and
+// blinks for a second is no reason to order another.
 func (in input) broken(p Pod) bool {
-	return p.Broken != "" || !p.Ready && in.Now.Sub(p.Created) > in.StartDeadline
+	waiting := min(in.Now.Sub(p.Created), in.Now.Sub(p.UnreadySince))
+	return p.Broken != "" || !p.Ready && waiting > in.StartDeadline
 }
 
 // stuck counts the pods that cannot start: broken ones, and late ones that do

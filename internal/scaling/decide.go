@@ -100,6 +100,14 @@ func (d Decision) Why() string {
 	return d.Reasons[len(d.Reasons)-1].Why
 }
 
+// Leading returns the index in Loads of the load that decided; false without any.
+func (d Decision) Leading() (int, bool) {
+	if len(d.Loads) == 0 {
+		return 0, false
+	}
+	return leading(d.Loads), true
+}
+
 // Blind reports whether no load gave a fresh reading.
 func (d Decision) Blind() bool {
 	for _, v := range d.Loads {

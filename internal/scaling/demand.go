@@ -12,16 +12,24 @@ func demand(in input, _ int32) (int32, string) {
 	if len(in.loads) == 0 {
 		return in.Replicas, "no load is configured"
 	}
-	top := in.loads[0]
-	for _, v := range in.loads[1:] {
-		if v.Demand > top.Demand || v.Demand == top.Demand && top.State == Fresh && v.State != Fresh {
-			top = v
-		}
-	}
+	top := in.loads[leading(in.loads)]
 	if top.State != Fresh {
 		return in.Replicas, "holding: " + top.Why
 	}
 	return top.Demand, top.Why
+}
+
+// leading is the index of the load that decides: the highest demand, and of
+// equals one that is not fresh, for it is what keeps the number from falling.
+func leading(loads []Verdict) int {
+	top := 0
+	for i, v := range loads {
+		t := loads[top]
+		if v.Demand > t.Demand || v.Demand == t.Demand && t.State == Fresh && v.State != Fresh {
+			top = i
+		}
+	}
+	return top
 }
 
 func (in input) assess() []Verdict {
@@ -46,7 +54,7 @@ func (in input) total(l Load, r Reading) float64 {
 		return r.Value
 	}
 	for _, s := range in.Sightings {
-		if s.Load == r.Load && s.At.Equal(r.At) {
+		if s.Load == r.Load && s.At.Equal(r.At) && s.Value == r.Value {
 			return s.Total
 		}
 	}
@@ -63,10 +71,10 @@ func (in input) size(l Load, v Verdict) (int32, string) {
 	if !l.Total {
 		now = v.Value
 	}
-	says := fmt.Sprintf("%s %s", l.Name, number(now))
+	says := l.Name + " " + number(now)
 	switch {
 	case n == 0 && l.Total && v.Total > 0, coming > l.High:
-		return in.grow(l, v, says)
+		return in.grow(l, v, l.Name+" "+number(max(now, coming)))
 	case now > l.High && in.starting() == 0:
 		return n, fmt.Sprintf("%s is above %s, but it was read before the newest pods were ready: with them it is %s", says, number(l.High), number(coming))
 	case now > l.High:
@@ -85,12 +93,14 @@ func (in input) grow(l Load, v Verdict, says string) (int32, string) {
 	if in.Step != nil {
 		return in.takeStep(v, in.Step.Up, fmt.Sprintf("%s is above %s", says, number(l.High)))
 	}
-	need := atLeast(v.Total / l.Target)
-	want := max(need, 1)
+	want := max(1, atLeast(v.Total/l.Target))
+	if in.Replicas == 0 {
+		return want, fmt.Sprintf("%s, and nothing serves it: %d would bring it to %s", says, want, number(v.Total/float64(want)))
+	}
 	why := fmt.Sprintf("%s on %s is above %s: %d would bring it to %s", says, count(in.ready(), "ready pod"), number(l.High), want, number(v.Total/float64(want)))
 	if late := in.late(); late > 0 {
 		want = clamp(int64(want) + int64(late))
-		why += fmt.Sprintf("; %s do not serve and are made up for", count(late, "broken or late pod"))
+		why += fmt.Sprintf("; made up for: %s", count(late, "pod that does not serve", "pods that do not serve"))
 	}
 	return max(in.Replicas, want), why
 }
@@ -140,11 +150,16 @@ func clamp(n int64) int32 {
 	return int32(min(n, math.MaxInt32))
 }
 
-func count(n int32, noun string) string {
-	if n == 1 {
+// count writes a number with its noun. A plural that is not the noun with an s is given.
+func count(n int32, noun string, plural ...string) string {
+	switch {
+	case n == 1:
 		return "1 " + noun
+	case len(plural) > 0:
+		return fmt.Sprintf("%d %s", n, plural[0])
+	default:
+		return fmt.Sprintf("%d %ss", n, noun)
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // are writes a number of replicas with its verb.

@@ -63,6 +63,13 @@ func randomWorld(r *rapid.T) *world {
 		w.policy.Step = &FixedStep{Up: int32(rapid.IntRange(1, 5).Draw(r, "stepUp")), Down: int32(rapid.IntRange(1, 5).Draw(r, "stepDown"))}
 	}
 	w.samples = rapid.SliceOfN(rapid.Custom(randomSample), 1, 40).Draw(r, "samples")
+	w.wakes = rapid.IntRange(1, 3).Draw(r, "wakes")
+	if rapid.Bool().Draw(r, "two") {
+		second := w.policy.Loads[0]
+		second.Name, second.Total = "second", !second.Total
+		w.policy.Loads = append(w.policy.Loads, second)
+		w.second = rapid.SliceOfN(rapid.Custom(randomSample), 1, 40).Draw(r, "second")
+	}
 	w.startWarm()
 	return w
 }
@@ -107,7 +114,7 @@ func (w *world) disturb(r *rapid.T) {
 		case 1:
 			p.Cost = int32(rapid.IntRange(-2, 2).Draw(r, "cost"))
 		case 2:
-			p.Ready, p.ReadySince = false, time.Time{}
+			p.Ready, p.ReadySince, p.UnreadySince = false, time.Time{}, w.now
 		case 3:
 			p.Node = rapid.SampledFrom([]string{"", "node-0", "vci-node1"}).Draw(r, "node")
 		case 4:

@@ -38,6 +38,7 @@ type Move struct {
 type Sighting struct {
 	Load  string
 	At    time.Time
+	Value float64
 	Total float64
 }
 
@@ -52,21 +53,22 @@ func (h History) begun(o Observation) History {
 	return h
 }
 
-// After returns the history once the decision has been made. A blind decision
-// leaves no demand behind.
+// After returns the history once the decision has been made.
 func (h History) After(o Observation, d Decision) History {
 	h = h.begun(o)
 	oldest := o.Now.Add(-memory)
 	h.Moves = slices.DeleteFunc(slices.Clone(h.Moves), func(m Move) bool { return m.At.Before(oldest) })
+	// A blind decision's demand is what there is. It counts like any other: after
+	// an outage that outlasts the window, the first low reading must not empty the service.
+	h.Recommendations = append(recent(h.Recommendations, oldest), Recommendation{At: o.Now, Replicas: d.Demand})
+	h.Recommendations = mergeLast(h.Recommendations)
 	if d.Blind() {
 		return h
 	}
-	h.Recommendations = append(recent(h.Recommendations, oldest), Recommendation{At: o.Now, Replicas: d.Demand})
-	h.Recommendations = mergeLast(h.Recommendations)
 	h.Sightings = nil
 	for _, v := range d.Loads {
 		if v.State == Fresh {
-			h.Sightings = append(h.Sightings, Sighting{Load: v.Load, At: v.At, Total: v.Total})
+			h.Sightings = append(h.Sightings, Sighting{Load: v.Load, At: v.At, Value: v.Value, Total: v.Total})
 		}
 	}
 	return h

@@ -31,6 +31,14 @@ func checkInvariants(t judge, w *world, o Observation, d Decision) {
 	case len(d.Reasons) == 0:
 		fail("every decision has a reason")
 	}
+	for _, v := range d.Loads {
+		if v.State != Fresh && d.Demand < o.Replicas {
+			fail("a load that is not fresh never lets the number fall")
+		}
+		if v.Demand > d.Demand {
+			fail("the highest demand wins")
+		}
+	}
 	at := o.Replicas
 	for _, r := range d.Reasons {
 		if r.From != at || r.Why == "" {

@@ -54,7 +54,7 @@ func (in input) floor() int32 {
 	return in.Down.choose(in.Replicas, math.MaxInt32, func(l Limit) int32 {
 		start := in.replicasBefore(l.Period)
 		if !l.Percent {
-			return start - l.Value
+			return int32(max(math.MinInt32, int64(start)-int64(l.Value)))
 		}
 		return int32(float64(start) * (1 - float64(l.Value)/100))
 	}, false)

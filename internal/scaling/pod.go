@@ -12,7 +12,9 @@ type Pod struct {
 	Ready bool
 	// ReadySince is when it last became ready; zero unless Ready.
 	ReadySince time.Time
-	Created    time.Time
+	// UnreadySince is when it was last found not to be ready; zero while Ready, or while nobody looked.
+	UnreadySince time.Time
+	Created      time.Time
 	// Restarts is the highest restart count among its containers, and
 	// SidecarRestarts among its restartable init containers.
 	Restarts, SidecarRestarts int32

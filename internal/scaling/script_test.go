@@ -20,7 +20,9 @@ import (
 //	start 4m|never [deadline 10m]    from creation to ready
 //	load 1m 0.9x3 _x2 failed invalid readings a minute apart: as the index, _ for none
 //	work 1m 320x3 960x3              the same, as work shared by the ready pods
-//	at 5m scale 25|max 10|restart|rollout|rollout done
+//	also 0.5..0.8 0.9x3 _x2          a second load, read at the same times, each as the index
+//	wakes 3                          decide so often on every reading, a second apart
+//	at 5m scale 25|max 10|restart|rollout|rollout done|start 1m|unready 3|ready
 //	speak                            print the last sentence of every line
 func parseScenario(text string) (*world, error) {
 	w := &world{start: 0, delay: 3 * time.Second, policy: Policy{StartDeadline: 10 * time.Minute}}
@@ -39,6 +41,7 @@ func parseScenario(text string) (*world, error) {
 		return nil, errors.New("no load or work line")
 	}
 	w.policy.Loads[0].StaleAfter = 3 * w.every
+	w.wakes = max(1, w.wakes)
 	w.startWarm()
 	return w, nil
 }
@@ -62,8 +65,7 @@ func (w *world) directive(verb string, args []string) (err error) {
 		a.word("in")
 		w.policy.Min, w.policy.Max = a.span()
 	case "band":
-		low, high, _ := strings.Cut(a.next(), "..")
-		l.Low, l.High = a.float(low), a.float(high)
+		l.Low, l.High = a.band()
 		l.Target = (l.Low + l.High) / 2
 		if a.is("target") {
 			l.Target = a.float(a.next())
@@ -90,6 +92,13 @@ func (w *world) directive(verb string, args []string) (err error) {
 	case "load", "work":
 		w.work, w.every = verb == "work", a.duration()
 		w.samples = a.samples()
+	case "also":
+		second := Load{Name: "second", StaleAfter: 3 * w.every}
+		second.Low, second.High = a.band()
+		second.Target = (second.Low + second.High) / 2
+		w.policy.Loads, w.second = append(w.policy.Loads, second), a.samples()
+	case "wakes":
+		w.wakes = int(a.int())
 	case "at":
 		w.events = append(w.events, a.event())
 	case "speak":
@@ -148,6 +157,11 @@ func (a *arguments) int() int32 { return int32(a.float(a.next())) }
 func (a *arguments) span() (int32, int32) {
 	low, high, _ := strings.Cut(a.next(), "..")
 	return int32(a.float(low)), int32(a.float(high))
+}
+
+func (a *arguments) band() (float64, float64) {
+	low, high, _ := strings.Cut(a.next(), "..")
+	return a.float(low), a.float(high)
 }
 
 func (a *arguments) duration() time.Duration {
@@ -221,6 +235,11 @@ func (a *arguments) event() event {
 	case "start":
 		d := a.duration()
 		e.do = func(w *world) { w.start = d }
+	case "unready":
+		n := a.int()
+		e.do = func(w *world) { w.blink(int(n)) }
+	case "ready":
+		e.do = func(w *world) { w.blink(0) }
 	default:
 		a.err = fmt.Errorf("no such event %q", verb)
 	}

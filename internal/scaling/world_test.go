@@ -25,9 +25,12 @@ type world struct {
 	pods     []Pod
 	start    time.Duration // from creation to ready; negative: never
 	born     int
-	lastGood Reading
 	events   []event
 	blocked  string
+	second   []sample // of a second load
+	wakes    int      // decisions on each reading
+	woken    int      // of them made
+	lastOf   map[string]Reading
 	delay    time.Duration // how much later the ReplicaSet looks at the pods
 }
 
@@ -44,9 +47,16 @@ type event struct {
 
 // next moves the clock to the next reading and lets happen what happens until then.
 func (w *world) next() bool {
+	if w.woken > 0 && w.woken < w.wakes {
+		w.woken++
+		w.now = w.now.Add(time.Second)
+		w.ripen(w.now)
+		return true
+	}
 	if w.tick == len(w.samples) {
 		return false
 	}
+	w.woken = 1
 	w.now = epoch.Add(time.Duration(w.tick) * w.every)
 	for len(w.events) > 0 && !epoch.Add(w.events[0].at).After(w.now) {
 		w.events[0].do(w)
@@ -62,7 +72,7 @@ func (w *world) next() bool {
 func (w *world) ripen(at time.Time) {
 	for i := range w.pods {
 		p := &w.pods[i]
-		if !p.Ready && p.Broken == "" && w.start >= 0 && at.Sub(p.Created) >= w.start {
+		if !p.Ready && p.Broken == "" && p.UnreadySince.IsZero() && w.start >= 0 && at.Sub(p.Created) >= w.start {
 			p.Ready, p.ReadySince = true, p.Created.Add(w.start)
 			p.Phase = PhaseRunning
 		}
@@ -116,8 +126,26 @@ func replicaSetOrder(pods []Pod, at time.Time) []Pod {
 
 func (w *world) observe() Observation {
 	o := Observation{Now: w.now, Replicas: w.replicas, Pods: slices.Clone(w.pods), Unsteerable: w.blocked}
-	s := w.samples[w.tick-1]
-	r := Reading{Load: w.policy.Loads[0].Name, Value: w.lastGood.Value, At: w.lastGood.At, Problem: s.problem}
+	for i, l := range w.policy.Loads {
+		samples := w.samples
+		if i > 0 {
+			samples = w.second
+		}
+		if w.tick <= len(samples) {
+			o.Readings = append(o.Readings, w.reading(l, samples[w.tick-1], o.ready()))
+		}
+	}
+	return o
+}
+
+// reading is what is known of a load after its newest sample. A repeated wake
+// sees the very reading of the first.
+func (w *world) reading(l Load, s sample, ready int32) Reading {
+	last := w.lastOf[l.Name]
+	if w.woken > 1 {
+		return last
+	}
+	r := Reading{Load: l.Name, Value: last.Value, At: last.At, Problem: s.problem}
 	switch {
 	case s.problem == Stale:
 		r.Problem = ""
@@ -126,12 +154,26 @@ func (w *world) observe() Observation {
 	default:
 		r.Value, r.At = s.value, w.now
 		if w.work {
-			r.Value /= float64(max(1, o.ready()))
+			r.Value /= float64(max(1, ready))
 		}
-		w.lastGood = r
 	}
-	o.Readings = []Reading{r}
-	return o
+	if w.lastOf == nil {
+		w.lastOf = map[string]Reading{}
+	}
+	w.lastOf[l.Name] = r
+	return r
+}
+
+// blink makes the first n pods unready, and all others ready again.
+func (w *world) blink(n int) {
+	for i := range w.pods {
+		p := &w.pods[i]
+		if i < n {
+			p.Ready, p.ReadySince, p.UnreadySince = false, time.Time{}, w.now
+		} else if !p.UnreadySince.IsZero() {
+			p.Ready, p.ReadySince, p.UnreadySince = true, w.now, time.Time{}
+		}
+	}
 }
 
 // apply writes the decision and lets the ReplicaSet act, checking who dies.
@@ -161,10 +203,22 @@ func (w *world) isYoung(p Pod) bool {
 	since := p.Created
 	if w.policy.AgeFromReady {
 		if !p.Ready {
-			return p.Broken == "" && w.now.Sub(p.Created) <= w.policy.StartDeadline
+			return p.Broken == "" && w.unreadyFor(p) <= w.policy.StartDeadline
 		}
 		since = p.ReadySince
 	}
-	hopeless := p.Broken != "" || !p.Ready && w.now.Sub(p.Created) > w.policy.StartDeadline
+	hopeless := p.Broken != "" || w.unreadyFor(p) > w.policy.StartDeadline
 	return !hopeless && w.now.Sub(since) < w.policy.MinPodAge
+}
+
+// unreadyFor is how long the pod has not served without a break.
+func (w *world) unreadyFor(p Pod) time.Duration {
+	switch {
+	case p.Ready:
+		return 0
+	case p.UnreadySince.After(p.Created):
+		return w.now.Sub(p.UnreadySince)
+	default:
+		return w.now.Sub(p.Created)
+	}
 }

@@ -3,6 +3,7 @@ package scaling
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // young shrinks only by pods that would go before the first young one. A
@@ -13,6 +14,9 @@ func young(in input, want int32) (int32, string) {
 	pods := active(in.Pods)
 	if want >= in.Replicas || int(want) >= len(pods) {
 		return want, ""
+	}
+	if born := in.unborn(pods); born != "" {
+		return in.Replicas, born
 	}
 	var protected []Pod
 	for _, p := range removalOrder(pods, in.Now) {
@@ -31,6 +35,20 @@ func young(in input, want int32) (int32, string) {
 		return want, ""
 	}
 	return floor, fmt.Sprintf("%s would go next: %s", protected[0].Name, in.age(protected[0]))
+}
+
+// watchLag is how long pods may take to be seen after their replicas were asked for.
+const watchLag = time.Minute
+
+// unborn says so when replicas that were just asked for have no pods to be seen
+// yet. They may exist by now, and would be the first to go.
+func (in input) unborn(pods []Pod) string {
+	last, moved := in.lastMove()
+	missing := in.Replicas - int32(len(pods))
+	if in.MinPodAge == 0 || missing <= 0 || !moved || last.To < last.From || in.Now.Sub(last.At) > watchLag {
+		return ""
+	}
+	return fmt.Sprintf("%s asked for %s ago would go next, and cannot be seen yet", count(missing, "replica"), brief(in.Now.Sub(last.At)))
 }
 
 // spare counts the pods that are sure to go before every protected one: so many

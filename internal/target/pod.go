@@ -78,8 +78,12 @@ func podOf(p *corev1.Pod, elastic bool) scaling.Pod {
 		Leaving:         leaving(p),
 	}
 	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+		switch {
+		case c.Type != corev1.PodReady:
+		case c.Status == corev1.ConditionTrue:
 			pod.Ready, pod.ReadySince = true, c.LastTransitionTime.Time
+		default:
+			pod.UnreadySince = c.LastTransitionTime.Time
 		}
 	}
 	return pod

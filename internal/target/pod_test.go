@@ -43,7 +43,7 @@ func podCases(t *testing.T) map[string]podCase {
 
 // utc makes times comparable: which zone they are in depends on who decoded them.
 func utc(p scaling.Pod) scaling.Pod {
-	for _, at := range []*time.Time{&p.ReadySince, &p.Created} {
+	for _, at := range []*time.Time{&p.ReadySince, &p.UnreadySince, &p.Created} {
 		*at = at.UTC()
 	}
 	return p

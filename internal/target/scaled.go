@@ -71,14 +71,12 @@ func chooser(ref Ref) string {
 // metadata returns the target as its kind's watch shows it. The first call for
 // a kind starts the watch.
 func (t *Targets) metadata(ctx context.Context, ref Ref) (*metav1.PartialObjectMetadata, error) {
-	informer, err := t.watchKind(ctx, ref.gvk())
+	informer, fresh, err := t.watchKind(ctx, ref.gvk())
 	if err != nil {
 		return nil, err
 	}
-	patience, cancel := context.WithTimeout(ctx, syncPatience)
-	defer cancel()
-	if !informer.HasSynced() && !toolscache.WaitForCacheSync(patience.Done(), informer.HasSynced) {
-		return nil, fmt.Errorf("the watch of kind %s has not begun yet; if this stays, %s", ref.Kind, t.missingRule(ref, "", "get", "list", "watch"))
+	if !informer.HasSynced() && (!fresh || !synced(ctx, informer)) {
+		return nil, fmt.Errorf("%w: the watch of kind %s has not begun; if this stays, %s", ErrUnseen, ref.Kind, t.missingRule(ref, "", "get", "list", "watch"))
 	}
 	object := partial(ref.gvk())
 	err = t.cache.Get(ctx, ref.key(), object, client.UnsafeDisableDeepCopy)
@@ -88,35 +86,42 @@ func (t *Targets) metadata(ctx context.Context, ref Ref) (*metav1.PartialObjectM
 	return object, err
 }
 
+// synced waits for a watch that was just started. Only the call that started it
+// waits: a kind that may not be read would hold up a worker at every look.
+func synced(ctx context.Context, informer cache.Informer) bool {
+	patience, cancel := context.WithTimeout(ctx, syncPatience)
+	defer cancel()
+	return toolscache.WaitForCacheSync(patience.Done(), informer.HasSynced)
+}
+
 func partial(gvk schema.GroupVersionKind) *metav1.PartialObjectMetadata {
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(gvk)
 	return object
 }
 
-// watchKind returns the metadata watch of a kind, and starts it if need be.
-func (t *Targets) watchKind(ctx context.Context, gvk schema.GroupVersionKind) (cache.Informer, error) {
+// watchKind returns the metadata watch of a kind, and whether it had to be started.
+func (t *Targets) watchKind(ctx context.Context, gvk schema.GroupVersionKind) (informer cache.Informer, fresh bool, err error) {
 	t.kindsMu.Lock()
 	defer t.kindsMu.Unlock()
 	if informer := t.kinds[gvk]; informer != nil {
-		return informer, nil
+		return informer, false, nil
 	}
 	mapping, err := t.client.RESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version)
 	if meta.IsNoMatchError(err) {
-		return nil, fmt.Errorf("%w: the cluster knows no kind %s in %s; correct the scaleTargetRef, or install its CustomResourceDefinition", ErrNoScale, gvk.Kind, gvk.GroupVersion())
+		return nil, false, fmt.Errorf("%w: the cluster knows no kind %s in %s; correct the scaleTargetRef, or install its CustomResourceDefinition", ErrNoScale, gvk.Kind, gvk.GroupVersion())
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
-		return nil, fmt.Errorf("%w: a %s belongs to no namespace, its pods cannot be told from others", ErrNoScale, gvk.Kind)
+		return nil, false, fmt.Errorf("%w: a %s belongs to no namespace, its pods cannot be told from others", ErrNoScale, gvk.Kind)
 	}
-	informer, err := t.watch(ctx, partial(gvk), t.ownerChanges(gvk))
-	if err != nil {
-		return nil, err
+	if informer, err = t.watch(ctx, partial(gvk), t.ownerChanges(gvk)); err != nil {
+		return nil, false, err
 	}
 	t.kinds[gvk] = informer
-	return informer, nil
+	return informer, true, nil
 }
 
 // scaleOf returns the target's scale, asking for it only when the target is

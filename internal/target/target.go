@@ -31,6 +31,8 @@ var (
 	// ErrNoScale says that the target cannot be scaled: its kind is unknown to
 	// the cluster, has no scale subresource, or one that does not lead to pods.
 	ErrNoScale = errors.New("target cannot be scaled")
+	// ErrUnseen says that the target's kind cannot be watched so far, for want of a right or of time.
+	ErrUnseen = errors.New("target cannot be seen")
 	// ErrBehind says that the watches, or the target's own controller, have not
 	// yet seen the last write. OnChange is called when they have; there is nothing to do before.
 	ErrBehind = errors.New("target is not up to date yet")
@@ -118,7 +120,7 @@ func New(ctx context.Context, c cache.Cache, cl client.Client, o Options) (*Targ
 	if _, err := t.watch(ctx, &appsv1.Deployment{}, t.ownerChanges(deploymentKind)); err != nil {
 		return nil, err
 	}
-	if _, err := t.watchKind(ctx, replicaSetKind); err != nil {
+	if _, _, err := t.watchKind(ctx, replicaSetKind); err != nil {
 		return nil, err
 	}
 	if o.Nodes {
@@ -130,7 +132,7 @@ func New(ctx context.Context, c cache.Cache, cl client.Client, o Options) (*Targ
 }
 
 // Observe returns the target as the watches show it, and from now on has
-// OnChange called for it. It fails with ErrNotFound, ErrNoScale, ErrBehind, or
+// OnChange called for it. It fails with ErrNotFound, ErrNoScale, ErrUnseen, ErrBehind, or
 // what the API server said when a kind other than a Deployment had to be read.
 func (t *Targets) Observe(ctx context.Context, ref Ref) (State, error) {
 	t.remember(ref, func(*memory) {})

@@ -1,0 +1,68 @@
+package scaling
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// veterans are old, ready pods.
+func veterans(n int) []Pod {
+	var pods []Pod
+	for i := range n {
+		pods = append(pods, Pod{
+			Name: fmt.Sprintf("pod-%d", i), UID: fmt.Sprintf("%08d", i), Node: "node", Phase: PhaseRunning,
+			Ready: true, ReadySince: epoch.Add(-time.Hour), Created: epoch.Add(-time.Hour),
+		})
+	}
+	return pods
+}
+
+func idle(replicas int32, pods []Pod) Observation {
+	return Observation{Now: epoch, Replicas: replicas, Pods: pods, Readings: []Reading{{Load: "load", Value: 0.1, At: epoch}}}
+}
+
+var cautious = Policy{
+	Max: 20, MinPodAge: 10 * time.Minute, StartDeadline: 10 * time.Minute,
+	Loads: []Load{{Name: "load", Low: 0.5, High: 0.8, Target: 0.65, StaleAfter: time.Minute}},
+}
+
+// Replicas that were just asked for may have pods that nobody has seen yet, and
+// those would be the first to go.
+func TestUnseenPodsAreYoung(t *testing.T) {
+	o := idle(10, veterans(8))
+	for age, held := range map[time.Duration]bool{2 * time.Second: true, time.Hour: false} {
+		h := History{}.begun(o).Moved(epoch.Add(-age), 8, 10)
+		if got := Decide(o, cautious, h).Replicas; (got == 10) != held {
+			t.Errorf("10 replicas asked for %s ago, 8 seen: got %d, want held %t", age, got, held)
+		}
+	}
+}
+
+// A ratio per replica beyond all reason is no ratio; as a sum it may be one.
+func TestAbsurdRatiosAreInvalid(t *testing.T) {
+	for _, c := range []struct {
+		value float64
+		total bool
+		want  State
+	}{{mostRatio, false, Fresh}, {1e30, false, Invalid}, {1e30, true, Fresh}} {
+		r := Reading{Load: "load", Value: c.value, At: epoch}
+		if got, why := r.judge(epoch, Load{Total: c.total, StaleAfter: time.Minute}); got != c.want {
+			t.Errorf("%v, total %t: got %s (%s), want %s", c.value, c.total, got, why, c.want)
+		}
+	}
+}
+
+// Creation is known to the whole second: a pod of 10:00:00 may have been
+// created at 10:00:00.999, and is protected that much longer.
+func TestAgeCountsFromTheEndOfTheSecond(t *testing.T) {
+	pods := veterans(2)
+	pods[1].Created = epoch.Add(-10 * time.Minute)
+	in := input{Observation: idle(2, pods), Policy: cautious}
+	for after, young := range map[time.Duration]bool{0: true, 900 * time.Millisecond: true, time.Second: false} {
+		in.Now = epoch.Add(after)
+		if got := in.young(pods[1]); got != young {
+			t.Errorf("%s after: young is %t, want %t", after, got, young)
+		}
+	}
+}
