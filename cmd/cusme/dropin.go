@@ -140,9 +140,9 @@ func (d *dropIn) check() error {
 	const most = 1 << 30
 	expect(d.deployment != "", "-d: expected the name of a Deployment, got nothing")
 	expect(d.namespace != "", "-n: expected a namespace, got nothing")
-	expect(d.add >= 0 && d.add < most, "-ad: expected 0 or more, got %d", d.add)
-	expect(d.remove >= 0 && d.remove < most, "-rd: expected 0 or more, got %d", d.remove)
-	expect(d.most >= 1 && d.most < most, "-ma: expected 1 or more, got %d", d.most)
+	expect(d.add >= 0 && d.add < most, "-ad: expected 0 or more, and less than %d, got %d", most, d.add)
+	expect(d.remove >= 0 && d.remove < most, "-rd: expected 0 or more, and less than %d, got %d", most, d.remove)
+	expect(d.most >= 1 && d.most < most, "-ma: expected 1 or more, and less than %d, got %d", most, d.most)
 	expect(d.floor >= 0, "-dr: expected 0 or more, got %d", d.floor)
 	expect(d.floor <= d.most, "-dr: expected at most -ma, which is %d, got %d", d.most, d.floor)
 	expect(time.Duration(d.every) >= time.Second, "-t: expected at least 1s, got %s", time.Duration(d.every))

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -59,8 +60,10 @@ func TestErrorsEndNothing(t *testing.T) {
 		p := start(t, []string{"ThirdUrl=" + b.URL, "KUBECONFIG_PATH=" + through}, "-n", d.namespace, "-d", d.name, "-t", "1s")
 		p.says(t, "holding")
 		away.Store(true)
-		p.says(t, "not scaling; starting over")
 		b.reports("0.95")
+		p.says(t, "the move was refused")
+		p.alive(t)
+		p.says(t, "not scaling; starting over")
 		p.alive(t)
 		away.Store(false)
 		d.reaches(t, 5)
@@ -69,16 +72,13 @@ func TestErrorsEndNothing(t *testing.T) {
 	t.Run("the API server takes requests and never answers", func(t *testing.T) {
 		t.Parallel()
 		b, d := newBackend(t, "0.95"), newDeployment(t, 2)
-		var hangs atomic.Bool
-		hangs.Store(true)
-		through := proxy(t, d.cluster.Config(), func(r *http.Request) {
-			if hangs.Load() {
-				<-r.Context().Done()
-			}
-		})
+		well := make(chan struct{})
+		through := proxy(t, d.cluster.Config(), func(*http.Request) { <-well })
+		answer := sync.OnceFunc(func() { close(well) })
+		t.Cleanup(answer)
 		p := start(t, []string{"ThirdUrl=" + b.URL, "KUBECONFIG_PATH=" + through}, "-n", d.namespace, "-d", d.name, "-t", "1s")
 		p.says(t, "not scaling; starting over")
-		hangs.Store(false)
+		answer()
 		d.reaches(t, 5)
 	})
 	t.Run("the Deployment comes later", func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestStrangersAreNotBelieved(t *testing.T) {
 			}
 		})
 		p := d.dropIn(t, b.URL)
-		p.says(t, "load is unknown")
+		p.says(t, "answered more than 1024 KiB")
 		b.reports("0.95")
 		d.reaches(t, 5)
 	})
@@ -268,11 +268,14 @@ func TestPodsOnTheirWayAreCapacity(t *testing.T) {
 func TestBadFlagsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ flags, sentence string }{
-		{"-ad -3", "-ad: expected 0 or more, got -3"},
-		{"-rd=-1", "-rd: expected 0 or more, got -1"},
+		{"-d=", "-d: expected the name of a Deployment, got nothing"},
+		{"-n=", "-n: expected a namespace, got nothing"},
+		{"-ad 2000000000", "-ad: expected 0 or more, and less than 1073741824, got 2000000000"},
+		{"-ad -3", "-ad: expected 0 or more, and less than 1073741824, got -3"},
+		{"-rd=-1", "-rd: expected 0 or more, and less than 1073741824, got -1"},
 		{"-ad three", `invalid value "three" for flag -ad`},
 		{"-dr 30 -ma 20", "-dr: expected at most -ma, which is 20, got 30"},
-		{"-ma 0", "-ma: expected 1 or more, got 0"},
+		{"-ma 0", "-ma: expected 1 or more, and less than 1073741824, got 0"},
 		{"-t 0", "-t: expected at least 1s, got 0s"},
 		{"-t soon", "expected whole minutes, or a duration such as 30s"},
 		{"-minPodAge -5m", "-minPodAge: expected 0s or more, got -5m0s"},
