@@ -312,7 +312,7 @@ func TestEverythingTellsWhy(t *testing.T) {
 			return err
 		}
 		for _, e := range events.Items {
-			if e.Regarding.Kind == "Deployment" && e.Regarding.Name == d.name && strings.Contains(e.Note, "load 0.95 is above 0.8: a step of 3 up") {
+			if e.Regarding.Kind == "Deployment" && e.Regarding.UID == d.get(t).UID && strings.Contains(e.Note, "load 0.95 is above 0.8: a step of 3 up") {
 				return nil
 			}
 		}

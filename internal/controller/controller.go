@@ -121,6 +121,7 @@ func (c *controller) follow(key types.NamespacedName, ls *v1alpha1.LoadScaler) (
 
 // apply writes the replicas when they changed, and notes what came of it.
 func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, s target.State, tick *scaling.Tick) error {
+	m.targetUID = s.UID
 	from, to := s.Replicas, tick.Decision.Replicas
 	if from == to {
 		return nil

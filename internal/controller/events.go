@@ -36,7 +36,7 @@ const eventTimeout = 5 * time.Second
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create
 
 // moved creates the one event of a move. An error is logged, and no more: the move is made.
-func (e events) moved(ctx context.Context, ls *v1alpha1.LoadScaler, tick scaling.Tick) {
+func (e events) moved(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, tick scaling.Tick) {
 	ctx, cancel := context.WithTimeout(ctx, eventTimeout)
 	defer cancel()
 	from, to := tick.Observation.Replicas, tick.Decision.Replicas
@@ -53,7 +53,7 @@ func (e events) moved(ctx context.Context, ls *v1alpha1.LoadScaler, tick scaling
 		Action:              "Scale",
 		Reason:              reason,
 		Type:                corev1.EventTypeNormal,
-		Regarding:           e.regarding(ls),
+		Regarding:           e.regarding(ls, m),
 		Note:                note(from, to, tick.Decision.Reasons),
 	}
 	if err := e.client.Create(ctx, event); err != nil {
@@ -61,10 +61,11 @@ func (e events) moved(ctx context.Context, ls *v1alpha1.LoadScaler, tick scaling
 	}
 }
 
-func (e events) regarding(ls *v1alpha1.LoadScaler) corev1.ObjectReference {
+// regarding names what the event is about, with its UID: kubectl describe shows no other events.
+func (e events) regarding(ls *v1alpha1.LoadScaler, m *memory) corev1.ObjectReference {
 	if e.onTarget {
-		t := ls.Spec.ScaleTargetRef
-		return corev1.ObjectReference{APIVersion: t.APIVersion, Kind: t.Kind, Namespace: ls.Namespace, Name: t.Name}
+		t := m.target
+		return corev1.ObjectReference{APIVersion: t.APIVersion, Kind: t.Kind, Namespace: t.Namespace, Name: t.Name, UID: m.targetUID}
 	}
 	return corev1.ObjectReference{
 		APIVersion: v1alpha1.GroupVersion.String(), Kind: "LoadScaler",

@@ -18,6 +18,7 @@ type memory struct {
 	uid        types.UID
 	generation int64
 	target     target.Ref
+	targetUID  types.UID // as last seen
 	history    scaling.History
 	lastScale  time.Time
 	// conflicts counts those in a row.

@@ -24,7 +24,7 @@ func (c *controller) report(ctx context.Context, ls *v1alpha1.LoadScaler, m *mem
 	status := statusOf(ls, m, tick, applyErr)
 	c.logTick(ls, m, tick, applyErr)
 	if tick.Outcome.Wrote {
-		c.events.moved(ctx, ls, tick)
+		c.events.moved(ctx, ls, m, tick)
 	}
 	return c.save(ctx, ls, m, status)
 }
