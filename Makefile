@@ -65,7 +65,7 @@ demo: bin/localcluster ## Show cusme at work on a local control plane; ARGS="--f
 	@bin/demo $(ARGS)
 
 .PHONY: bench
-bench: ## Run the benchmarks
+bench: bin/localcluster ## Measure: reaction on a control plane, cost of a decision
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: image
