@@ -14,9 +14,17 @@ import (
 )
 
 // providers in the order they are asked. Specific ones come first, because
-// most vendors' nodes carry the generic marks of virtual-kubelet as well.
+// most vendors' nodes carry the generic marks of virtual-kubelet as well; of
+// these, first the ones with a label or a taint of their own, which outweigh a
+// name.
 var providers = []Provider{
 	vci,
+	eciVNode,
+	tkeSuperNode,
+	fargate,
+	aci,
+	eci,
+	cci,
 	virtualKubelet,
 }
 

@@ -16,29 +16,58 @@ import (
 var wanted = regexp.MustCompile(`(?m)^# want: (\S+)$`)
 
 func TestOfNodes(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.yaml")
-	if err != nil || len(files) < 10 {
-		t.Fatalf("testdata has %d nodes (%v), want all ten", len(files), err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := wanted.FindSubmatch(text)
-			if want == nil {
-				t.Fatalf("%s has no line \"# want: <provider or none>\"", file)
-			}
-			var node corev1.Node
-			if err := yaml.UnmarshalStrict(text, &node); err != nil {
-				t.Fatal(err)
-			}
-			if got := verdict(&node); got != string(want[1]) {
-				t.Errorf("verdict %s, want %s", got, want[1])
+	for name, c := range examples(t) {
+		t.Run(name, func(t *testing.T) {
+			if got := verdict(&c.node); got != c.want {
+				t.Errorf("verdict %s, want %s", got, c.want)
 			}
 		})
 	}
+}
+
+// Every provider has a whole node of its own in testdata, named after it: marks
+// that decide alone may still lose to a provider that is asked earlier.
+func TestEveryProviderHasAnExample(t *testing.T) {
+	all := examples(t)
+	for _, p := range providers {
+		if got := all[p.Name].want; got != p.Name {
+			t.Errorf("testdata/%s.yaml wants %q, want a node of %s", p.Name, got, p.Name)
+		}
+	}
+}
+
+type example struct {
+	node corev1.Node
+	want string
+}
+
+// examples are the nodes of testdata by the names of their files.
+func examples(t *testing.T) map[string]example {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]example{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := wanted.FindSubmatch(text)
+		if want == nil {
+			t.Fatalf("%s has no line \"# want: <provider or none>\"", file)
+		}
+		var node corev1.Node
+		if err := yaml.UnmarshalStrict(text, &node); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		all[strings.TrimSuffix(filepath.Base(file), ".yaml")] = example{node, string(want[1])}
+	}
+	if len(all) != 26 {
+		t.Fatalf("testdata has %d nodes, want all 26", len(all))
+	}
+	return all
 }
 
 func verdict(node *corev1.Node) string {
@@ -56,8 +85,10 @@ func TestOfNoNode(t *testing.T) {
 }
 
 // Each mark must be able to decide alone: a provider with a slip in one of its
-// marks would otherwise hide behind the others.
+// marks would otherwise hide behind the others. A name pattern needs a node of
+// testdata that has nothing else.
 func TestEveryMarkIsEnough(t *testing.T) {
+	all := examples(t)
 	for _, p := range providers {
 		for _, l := range p.Labels {
 			node := corev1.Node{}
@@ -73,9 +104,25 @@ func TestEveryMarkIsEnough(t *testing.T) {
 			}
 		}
 		for _, pattern := range p.Names {
-			if _, err := path.Match(pattern, "node"); err != nil {
-				t.Errorf("%s: name pattern %q: %v", p.Name, pattern, err)
+			if !bare(t, all, pattern, p.Name) {
+				t.Errorf("%s: no node of testdata has a name like %q and no other mark", p.Name, pattern)
 			}
 		}
 	}
+}
+
+// bare reports whether one of the nodes has nothing but a name, which the
+// pattern matches and which the provider is to be known by.
+func bare(t *testing.T, all map[string]example, pattern, provider string) bool {
+	t.Helper()
+	for _, c := range all {
+		ok, err := path.Match(pattern, c.node.Name)
+		if err != nil {
+			t.Fatalf("%s: name pattern %q: %v", provider, pattern, err)
+		}
+		if ok && c.want == provider && len(c.node.Labels) == 0 && len(c.node.Spec.Taints) == 0 {
+			return true
+		}
+	}
+	return false
 }

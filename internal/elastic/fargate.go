@@ -1,0 +1,10 @@
+package elastic
+
+// fargate is AWS Fargate in an EKS cluster: one node for each pod, no GPUs.
+// The taint of the same key is no mark, because its value would have to be
+// read: operators taint their own machines, the hybrid nodes, with
+// eks.amazonaws.com/compute-type=hybrid.
+var fargate = Provider{
+	Name:   "fargate",
+	Labels: []Label{{Key: "eks.amazonaws.com/compute-type", Value: "fargate"}},
+}
