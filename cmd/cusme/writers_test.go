@@ -58,7 +58,7 @@ func TestOfTwoOneScales(t *testing.T) {
 	first := d.dropIn(t, b.URL)
 	first.says(t, "holding")
 	// The second would scale at once; it does not while the first leads, and does when that one goes.
-	second := d.dropIn(t, loud.URL)
+	second := d.dropIn(t, loud.URL, "-ma", "5")
 	second.says(t, "Attempting to acquire leader lease")
 	d.staysAt(t, 2, b, 5)
 	first.stop(t)

@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -132,8 +133,8 @@ func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memo
 	}
 	if err := c.targets.Scale(ctx, s, to); err != nil {
 		tick.Outcome.Refused = err.Error()
-		if apierrors.ReasonForError(err) == metav1.StatusReasonUnknown {
-			// No answer came: the write may have landed, and must not be made twice on one reading.
+		if mayHaveLanded(err) {
+			// The same step must not be made twice on one reading.
 			m.history = m.history.Moved(tick.Observation.Now, from, to)
 		}
 		return err
@@ -142,6 +143,19 @@ func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memo
 	m.history = m.history.Moved(tick.Observation.Now, from, to)
 	m.lastScale = tick.Observation.Now
 	return nil
+}
+
+// mayHaveLanded reports whether a write may have been made although it failed:
+// no answer came, or one that speaks of the way rather than of the write.
+func mayHaveLanded(err error) bool {
+	switch {
+	case utilnet.IsConnectionRefused(err):
+		return false
+	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsInternalError(err):
+		return true
+	default:
+		return apierrors.ReasonForError(err) == metav1.StatusReasonUnknown
+	}
 }
 
 // remember returns what is kept of a LoadScaler, and lets go of what its spec no longer speaks of.

@@ -26,6 +26,7 @@ type memory struct {
 	// status is as last written. The watch may still show an older one, and
 	// comparing with that would write the same again.
 	status v1alpha1.LoadScalerStatus
+	saved  time.Time
 	// held is the hold that was logged last.
 	held struct {
 		why string

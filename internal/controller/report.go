@@ -60,25 +60,48 @@ func (c *controller) reportTrouble(ctx context.Context, ls *v1alpha1.LoadScaler,
 			{v1alpha1.ConditionReady, metav1.ConditionFalse, t.reason, sentence(t.err)},
 			{v1alpha1.ConditionScalingActive, metav1.ConditionFalse, t.reason, "nothing moves: " + sentence(t.err)},
 			{v1alpha1.ConditionReadingsFresh, metav1.ConditionUnknown, t.reason, "what was read is not used"},
+			{v1alpha1.ConditionAbleToScale, metav1.ConditionUnknown, t.reason, "nothing is written"},
+			{v1alpha1.ConditionScalingLimited, metav1.ConditionUnknown, t.reason, "nothing is decided"},
+			{v1alpha1.ConditionSteerable, metav1.ConditionUnknown, t.reason, "no pods are looked at"},
 		}),
 	}
-	if told(m.status, status) {
-		return nil
+	if !told(m.status, status) {
+		c.log.Error(t.err, "nothing moves", "scaler", client.ObjectKeyFromObject(ls).String(), "reason", t.reason)
 	}
-	c.log.Error(t.err, "nothing moves", "scaler", client.ObjectKeyFromObject(ls).String(), "reason", t.reason)
 	return c.save(ctx, ls, m, status)
 }
 
 // save writes the status if it says something new.
 func (c *controller) save(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, status v1alpha1.LoadScalerStatus) error {
-	if told(m.status, status) {
+	now := c.now()
+	if told(m.status, status) && (now.Sub(m.saved) < messagePause || equality.Semantic.DeepEqual(messages(m.status), messages(status))) {
 		return nil
 	}
 	if err := c.scalers.saveStatus(ctx, ls, m.status, status); err != nil {
 		return fmt.Errorf("status of LoadScaler %s/%s: %w", ls.Namespace, ls.Name, err)
 	}
-	m.status = status
+	m.status, m.saved = status, now
 	return nil
+}
+
+// messagePause is how long a message may be out of date when nothing else is
+// news. A gateway that numbers its error pages gives another one at every poll.
+const messagePause = 5 * time.Minute
+
+// messages are those that tell what to mend. A stale reading's only counts its age.
+func messages(s v1alpha1.LoadScalerStatus) []string {
+	var out []string
+	for _, l := range s.Loads {
+		if l.State == string(scaling.Failed) || l.State == string(scaling.Invalid) {
+			out = append(out, l.Message)
+		}
+	}
+	for _, c := range s.Conditions {
+		if c.Status == metav1.ConditionFalse && (c.Type == v1alpha1.ConditionReady || c.Type == v1alpha1.ConditionAbleToScale) {
+			out = append(out, c.Message)
+		}
+	}
+	return out
 }
 
 // told reports whether b says nothing that a did not: the same number by the
@@ -96,15 +119,9 @@ func gist(s v1alpha1.LoadScalerStatus) []any {
 	}
 	for _, l := range s.Loads {
 		words = append(words, l.Name+" "+l.State)
-		if l.State == string(scaling.Failed) || l.State == string(scaling.Invalid) {
-			words = append(words, l.Message) // what to mend; the age in a stale one's message only counts
-		}
 	}
 	for _, c := range s.Conditions {
 		words = append(words, fmt.Sprintf("%s=%s %s", c.Type, c.Status, c.Reason))
-		if c.Status == metav1.ConditionFalse && (c.Type == v1alpha1.ConditionReady || c.Type == v1alpha1.ConditionAbleToScale) {
-			words = append(words, c.Message)
-		}
 	}
 	settled := s.StartingReplicas == 0 && s.CurrentReplicas == s.DesiredReplicas
 	return []any{s.ObservedGeneration, s.DesiredReplicas, s.LastScaleTime, settled, s.LateReplicas > 0, words}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -20,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -142,6 +144,7 @@ func newManager(o Options, may rights) (ctrl.Manager, error) {
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
 	options := ctrl.Options{
 		Scheme:                        scheme,
+		MapperProvider:                patientMapper,
 		Logger:                        o.Log,
 		Cache:                         cache.Options{DefaultTransform: target.Trim},
 		Metrics:                       metricsserver.Options{BindAddress: o.MetricsAddress},
@@ -167,6 +170,14 @@ func newManager(o Options, may rights) (ctrl.Manager, error) {
 		}
 		return nil
 	})
+}
+
+// patientMapper asks which kinds there are, and gives up on a server that does
+// not answer: such a question takes no context. Watches keep a client without a timeout.
+func patientMapper(config *rest.Config, client *http.Client) (meta.RESTMapper, error) {
+	bounded := *client
+	bounded.Timeout = apiTimeout
+	return apiutil.NewDynamicRESTMapper(config, &bounded)
 }
 
 func (o Options) namespace() string {

@@ -123,13 +123,17 @@ func TestAnotherFailureIsNews(t *testing.T) {
 	failed := func(why string) v1alpha1.LoadScalerStatus {
 		return statusOf(webui(), &memory{}, turn(plain, 3, 3, scaling.Reading{Load: "backend", Problem: scaling.Failed, Message: why}), nil)
 	}
-	if told(failed("connection refused"), failed("the answer was 401 Unauthorized")) {
+	a, b := failed("connection refused"), failed("the answer was 401 Unauthorized")
+	if slices.Equal(messages(a), messages(b)) {
 		t.Error("another failure was taken for the same")
+	}
+	if !told(a, b) {
+		t.Error("a message alone must not be written at every poll")
 	}
 	stale := func(age time.Duration) v1alpha1.LoadScalerStatus {
 		return statusOf(webui(), &memory{}, turn(plain, 3, 3, scaling.Reading{Load: "backend", Value: 1, At: noon.Add(-age)}), nil)
 	}
-	if !told(stale(time.Hour), stale(2*time.Hour)) {
+	if !told(stale(time.Hour), stale(2*time.Hour)) || len(messages(stale(time.Hour))) > 0 {
 		t.Error("a stale reading that only grew older was taken for news")
 	}
 }

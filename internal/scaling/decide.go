@@ -49,10 +49,14 @@ type input struct {
 // Decide returns what to do about o under p, given what happened before.
 // It changes none of its arguments, and gives the same answer every time.
 func Decide(o Observation, p Policy, h History) Decision {
-	in := input{Observation: o, Policy: p, History: h.begun(o)}
+	in := input{Observation: o, Policy: p, History: h}
 	in.loads = in.assess()
+	began := !in.blind() && h.unseen(o.Now, p) || len(h.Recommendations) == 0
+	if began {
+		in.History = h.begun(o)
+	}
 
-	d := Decision{Replicas: o.Replicas, Loads: in.loads, Pods: in.census()}
+	d := Decision{Replicas: o.Replicas, Loads: in.loads, Pods: in.census(), Began: began}
 	for _, s := range steps {
 		want, why := s.temper(in, d.Replicas)
 		if s.name == Demand {
@@ -83,6 +87,8 @@ type Decision struct {
 	Loads []Verdict
 	// Pods says how the pods were counted.
 	Pods Census
+	// Began says that a window began with this decision: nothing had been seen for longer than one.
+	Began bool
 }
 
 // A Reason is what one step made of the number of replicas before it.

@@ -31,10 +31,14 @@ var cautious = Policy{
 // those would be the first to go.
 func TestUnseenPodsAreYoung(t *testing.T) {
 	o := idle(10, veterans(8))
-	for age, held := range map[time.Duration]bool{2 * time.Second: true, time.Hour: false} {
-		h := History{}.begun(o).Moved(epoch.Add(-age), 8, 10)
-		if got := Decide(o, cautious, h).Replicas; (got == 10) != held {
-			t.Errorf("10 replicas asked for %s ago, 8 seen: got %d, want held %t", age, got, held)
+	stepwise := cautious
+	stepwise.Step = &FixedStep{Up: 1, Down: 1}
+	for _, p := range []Policy{cautious, stepwise} {
+		for age, held := range map[time.Duration]bool{2 * time.Second: true, time.Hour: false} {
+			h := History{}.begun(o).Moved(epoch.Add(-age), 8, 10)
+			if got := Decide(o, p, h).Replicas; (got == 10) != held {
+				t.Errorf("10 replicas asked for %s ago, 8 seen, step %+v: got %d, want held %t", age, p.Step, got, held)
+			}
 		}
 	}
 }

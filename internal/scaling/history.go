@@ -42,29 +42,40 @@ type Sighting struct {
 	Total float64
 }
 
-// begun returns the history with a first entry. A restart must not look like a
-// quiet day: with the present size as its first demand, nothing shrinks before
-// a full window has been seen.
-func (h History) begun(o Observation) History {
-	if len(h.Recommendations) > 0 {
-		return h
+// unseen reports whether nothing was demanded for longer than the down window:
+// after a restart, or an outage of the source. Neither must look like a quiet
+// day. Where polls are further apart than the window is long, the time that a
+// reading is believed says what an outage is.
+func (h History) unseen(now time.Time, p Policy) bool {
+	if len(h.Recommendations) == 0 {
+		return true
 	}
-	h.Recommendations = []Recommendation{{At: o.Now, Replicas: o.Replicas}}
+	longest := p.Down.Window
+	for _, l := range p.Loads {
+		longest = max(longest, l.StaleAfter)
+	}
+	return now.Sub(h.Recommendations[len(h.Recommendations)-1].At) > longest
+}
+
+// begun returns the history with the present size as a first demand, so that
+// nothing shrinks before a full window has been seen.
+func (h History) begun(o Observation) History {
+	h.Recommendations = append(slices.Clone(h.Recommendations), Recommendation{At: o.Now, Replicas: o.Replicas})
 	return h
 }
 
 // After returns the history once the decision has been made.
 func (h History) After(o Observation, d Decision) History {
-	h = h.begun(o)
+	if d.Began {
+		h = h.begun(o)
+	}
 	oldest := o.Now.Add(-memory)
 	h.Moves = slices.DeleteFunc(slices.Clone(h.Moves), func(m Move) bool { return m.At.Before(oldest) })
-	// A blind decision's demand is what there is. It counts like any other: after
-	// an outage that outlasts the window, the first low reading must not empty the service.
+	if d.Blind() {
+		return h // what there is was not demanded: one failed reading in a window must not hold it
+	}
 	h.Recommendations = append(recent(h.Recommendations, oldest), Recommendation{At: o.Now, Replicas: d.Demand})
 	h.Recommendations = mergeLast(h.Recommendations)
-	if d.Blind() {
-		return h
-	}
 	h.Sightings = nil
 	for _, v := range d.Loads {
 		if v.State == Fresh {

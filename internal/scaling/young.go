@@ -12,11 +12,14 @@ import (
 // the youngest. Only not shrinking can.
 func young(in input, want int32) (int32, string) {
 	pods := active(in.Pods)
-	if want >= in.Replicas || int(want) >= len(pods) {
+	if want >= in.Replicas {
 		return want, ""
 	}
 	if born := in.unborn(pods); born != "" {
 		return in.Replicas, born
+	}
+	if int(want) >= len(pods) {
+		return want, ""
 	}
 	var protected []Pod
 	for _, p := range removalOrder(pods, in.Now) {

@@ -71,11 +71,11 @@ func chooser(ref Ref) string {
 // metadata returns the target as its kind's watch shows it. The first call for
 // a kind starts the watch.
 func (t *Targets) metadata(ctx context.Context, ref Ref) (*metav1.PartialObjectMetadata, error) {
-	informer, fresh, err := t.watchKind(ctx, ref.gvk())
+	watched, err := t.watchKind(ctx, ref.gvk())
 	if err != nil {
 		return nil, err
 	}
-	if !informer.HasSynced() && (!fresh || !synced(ctx, informer)) {
+	if !watched.synced(ctx) {
 		return nil, fmt.Errorf("%w: the watch of kind %s has not begun; if this stays, %s", ErrUnseen, ref.Kind, t.missingRule(ref, "", "get", "list", "watch"))
 	}
 	object := partial(ref.gvk())
@@ -86,12 +86,20 @@ func (t *Targets) metadata(ctx context.Context, ref Ref) (*metav1.PartialObjectM
 	return object, err
 }
 
-// synced waits for a watch that was just started. Only the call that started it
-// waits: a kind that may not be read would hold up a worker at every look.
-func synced(ctx context.Context, informer cache.Informer) bool {
-	patience, cancel := context.WithTimeout(ctx, syncPatience)
+// watchedKind is the watch of a kind, and until when looks wait for it to begin.
+// Later ones do not: a kind that may not be read would hold up a worker at every look.
+type watchedKind struct {
+	cache.Informer
+	patience time.Time
+}
+
+func (w watchedKind) synced(ctx context.Context) bool {
+	if w.HasSynced() {
+		return true
+	}
+	ctx, cancel := context.WithDeadline(ctx, w.patience)
 	defer cancel()
-	return toolscache.WaitForCacheSync(patience.Done(), informer.HasSynced)
+	return ctx.Err() == nil && toolscache.WaitForCacheSync(ctx.Done(), w.HasSynced)
 }
 
 func partial(gvk schema.GroupVersionKind) *metav1.PartialObjectMetadata {
@@ -100,28 +108,29 @@ func partial(gvk schema.GroupVersionKind) *metav1.PartialObjectMetadata {
 	return object
 }
 
-// watchKind returns the metadata watch of a kind, and whether it had to be started.
-func (t *Targets) watchKind(ctx context.Context, gvk schema.GroupVersionKind) (informer cache.Informer, fresh bool, err error) {
+// watchKind returns the metadata watch of a kind, and starts it if need be.
+func (t *Targets) watchKind(ctx context.Context, gvk schema.GroupVersionKind) (watchedKind, error) {
 	t.kindsMu.Lock()
 	defer t.kindsMu.Unlock()
-	if informer := t.kinds[gvk]; informer != nil {
-		return informer, false, nil
+	if watched, found := t.kinds[gvk]; found {
+		return watched, nil
 	}
 	mapping, err := t.client.RESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version)
 	if meta.IsNoMatchError(err) {
-		return nil, false, fmt.Errorf("%w: the cluster knows no kind %s in %s; correct the scaleTargetRef, or install its CustomResourceDefinition", ErrNoScale, gvk.Kind, gvk.GroupVersion())
+		return watchedKind{}, fmt.Errorf("%w: the cluster knows no kind %s in %s; correct the scaleTargetRef, or install its CustomResourceDefinition", ErrNoScale, gvk.Kind, gvk.GroupVersion())
 	}
 	if err != nil {
-		return nil, false, err
+		return watchedKind{}, err
 	}
 	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
-		return nil, false, fmt.Errorf("%w: a %s belongs to no namespace, its pods cannot be told from others", ErrNoScale, gvk.Kind)
+		return watchedKind{}, fmt.Errorf("%w: a %s belongs to no namespace, its pods cannot be told from others", ErrNoScale, gvk.Kind)
 	}
-	if informer, err = t.watch(ctx, partial(gvk), t.ownerChanges(gvk)); err != nil {
-		return nil, false, err
+	informer, err := t.watch(ctx, partial(gvk), t.ownerChanges(gvk))
+	if err != nil {
+		return watchedKind{}, err
 	}
-	t.kinds[gvk] = informer
-	return informer, true, nil
+	t.kinds[gvk] = watchedKind{Informer: informer, patience: time.Now().Add(syncPatience)}
+	return t.kinds[gvk], nil
 }
 
 // scaleOf returns the target's scale, asking for it only when the target is

@@ -96,7 +96,7 @@ type Targets struct {
 
 	// Beginning to watch a kind asks the API server what it is; nobody's pods wait for that.
 	kindsMu sync.Mutex
-	kinds   map[schema.GroupVersionKind]cache.Informer
+	kinds   map[schema.GroupVersionKind]watchedKind
 }
 
 // New returns Targets that see through c and write through cl. It registers its
@@ -109,7 +109,7 @@ func New(ctx context.Context, c cache.Cache, cl client.Client, o Options) (*Targ
 		onChange: o.OnChange,
 		nodes:    o.Nodes,
 		known:    map[string]map[Ref]*memory{},
-		kinds:    map[schema.GroupVersionKind]cache.Informer{},
+		kinds:    map[schema.GroupVersionKind]watchedKind{},
 	}
 	if t.onChange == nil {
 		t.onChange = func(Ref) {}
@@ -120,7 +120,7 @@ func New(ctx context.Context, c cache.Cache, cl client.Client, o Options) (*Targ
 	if _, err := t.watch(ctx, &appsv1.Deployment{}, t.ownerChanges(deploymentKind)); err != nil {
 		return nil, err
 	}
-	if _, _, err := t.watchKind(ctx, replicaSetKind); err != nil {
+	if _, err := t.watchKind(ctx, replicaSetKind); err != nil {
 		return nil, err
 	}
 	if o.Nodes {
