@@ -2,8 +2,11 @@ package target
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -102,5 +105,36 @@ func TestScaleNeedsAnObservedState(t *testing.T) {
 	}
 	if err := (&Targets{}).Scale(t.Context(), State{UID: "u", ResourceVersion: "1"}, -1); err == nil || !strings.Contains(err.Error(), "negative") {
 		t.Errorf("scale to -1: %v, want a refusal", err)
+	}
+}
+
+// Many targets of a kind that nobody watched yet are looked at at once, as
+// after a start: all wait for the watch, and none is told that a right is missing.
+func TestLooksWaitForANewWatchTogether(t *testing.T) {
+	b := newBench(t, benchOptions{})
+	var looks sync.WaitGroup
+	for i := range 8 {
+		looks.Go(func() {
+			_, err := b.Observe(t.Context(), Ref{"apps/v1", "StatefulSet", b.ns, fmt.Sprintf("web-%d", i)})
+			if !errors.Is(err, ErrNotFound) {
+				t.Errorf("look %d: %v, want ErrNotFound", i, err)
+			}
+		})
+	}
+	looks.Wait()
+}
+
+// A kind that may not be read holds up one look, not each.
+func TestAForbiddenKindIsWaitedForOnce(t *testing.T) {
+	installFleet(t)
+	b := newBench(t, benchOptions{})
+	for look := range 3 {
+		began := time.Now()
+		if _, err := b.Observe(t.Context(), fleetRef(b.ns)); !errors.Is(err, ErrUnseen) {
+			t.Fatalf("look %d: %v, want ErrUnseen", look, err)
+		}
+		if took := time.Since(began); look > 0 && took >= syncPatience {
+			t.Errorf("look %d waited %s again", look, took)
+		}
 	}
 }
