@@ -34,6 +34,17 @@ func startController(t testing.TB, d *deployment) *process {
 		"--lease-namespace", d.namespace, "--metrics-address", "0", "--health-address", "0")
 }
 
+// settled returns a Deployment of three ready pods that the controller is content with.
+func settled(t testing.TB) (*backend, *deployment) {
+	t.Helper()
+	b, d := newBackend(t, "0.6"), newDeployment(t, 3)
+	d.isReady(t, 3)
+	newLoadScaler(t, d, b)
+	startController(t, d)
+	d.hasStatus(t, `{.status.conditions[?(@.type=="ReadingsFresh")].status}`, "True")
+	return b, d
+}
+
 // sent returns what cusme sent about a namespace since a mark, its Lease apart.
 func (d *deployment) sent(t testing.TB, since clustertest.Mark) []clustertest.Request {
 	t.Helper()
@@ -52,11 +63,7 @@ func listed(requests []clustertest.Request) string {
 // A tick that decides nothing new sends the API server nothing.
 func TestQuietTicksSendNothing(t *testing.T) {
 	t.Parallel()
-	b, d := newBackend(t, "0.6"), newDeployment(t, 3)
-	d.isReady(t, 3)
-	newLoadScaler(t, d, b)
-	startController(t, d)
-	d.hasStatus(t, `{.status.conditions[?(@.type=="ReadingsFresh")].status}`, "True")
+	b, d := settled(t)
 	b.isAskedAgain(t, 3)
 
 	mark := d.cluster.Mark(t)
@@ -64,7 +71,7 @@ func TestQuietTicksSendNothing(t *testing.T) {
 		b.reports(load)
 		b.isAskedAgain(t, 3)
 	}
-	d.cluster.Apply(t, leaseProbe(d.namespace)) // Something that is surely logged after the ticks.
+	d.cluster.Apply(t, marker(d.namespace)) // Something that is surely logged after the ticks.
 	if got := d.sent(t, mark); len(slices.DeleteFunc(got, isWatch)) > 0 {
 		t.Errorf("expected 12 quiet ticks to send nothing, got:\n%s", listed(got))
 	}
@@ -85,7 +92,8 @@ func (d *deployment) countsItself(t testing.TB, mark clustertest.Mark) {
 
 func isWatch(r clustertest.Request) bool { return r.Verb == "watch" }
 
-func leaseProbe(namespace string) string {
+// marker is an object to be logged after all that came before it.
+func marker(namespace string) string {
 	return fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: after, namespace: %s}\n", namespace)
 }
 
@@ -93,11 +101,7 @@ func leaseProbe(namespace string) string {
 // status: the move, and that its pods are ready.
 func TestAMoveCostsFourRequests(t *testing.T) {
 	t.Parallel()
-	b, d := newBackend(t, "0.6"), newDeployment(t, 3)
-	d.isReady(t, 3)
-	newLoadScaler(t, d, b)
-	startController(t, d)
-	d.hasStatus(t, `{.status.conditions[?(@.type=="ReadingsFresh")].status}`, "True")
+	b, d := settled(t)
 
 	for _, move := range []struct {
 		load  string
