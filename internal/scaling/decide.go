@@ -80,6 +80,11 @@ type Decision struct {
 	Demand int32
 	// Lose names the pods that a scale-in to Replicas is expected to remove, in order of removal.
 	Lose []string
+	// Mark names those of them that have to carry a deletion cost below all
+	// others before the replicas are written; the rest go first in any case.
+	Mark []string
+	// Ask names the pods to ask whether they are busy, before any is chosen.
+	Ask []string
 	// Reasons holds one line for every step that had something to say. It is
 	// never empty: doing nothing is a decision with a sentence too.
 	Reasons []Reason

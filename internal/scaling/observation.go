@@ -12,10 +12,27 @@ type Observation struct {
 	Replicas int32
 	// Pods are the target's pods, leaving and broken ones included.
 	Pods []Pod
-	// Unsteerable says who or what decides which pods go when that cannot be
-	// predicted, such as "a rollout with two live ReplicaSets"; empty when it can.
+	// Order is the order in which the target's own controller removes pods.
+	Order Order
+	// Unsteerable says who or what decides which pods go where cusme does not,
+	// such as "a rollout with 2 live ReplicaSets"; empty with OrderCost only.
 	Unsteerable string
 }
+
+// Order is how a target's own controller chooses the pods that a scale-in removes.
+type Order string
+
+const (
+	// OrderUnknown is any order: it must be assumed that the pod one least wants to lose goes first.
+	OrderUnknown Order = ""
+	// OrderCost is the ReplicaSet controller's, with deletion costs that cusme
+	// sets: among pods in the same state it is cusme that chooses.
+	OrderCost Order = "cost"
+	// OrderRank is the ReplicaSet controller's, with costs that are not cusme's to set.
+	OrderRank Order = "rank"
+	// OrderOrdinal is the StatefulSet controller's: the highest ordinals go.
+	OrderOrdinal Order = "ordinal"
+)
 
 // A Reading is one load's value at one time, or the reason why there is none.
 // A missing value is a value, not an error, and never 0.

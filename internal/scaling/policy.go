@@ -19,6 +19,8 @@ type Policy struct {
 	// StartDeadline is the age by which a pod should be ready. A younger one
 	// is capacity on its way; an older one is broken.
 	StartDeadline time.Duration
+	// AskBusy says that pods can be asked whether they work on a request; then none is chosen unasked.
+	AskBusy bool
 }
 
 // A Load is one signal and the band in which all is well.
