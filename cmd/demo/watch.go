@@ -83,7 +83,7 @@ func elasticNodes(ctx context.Context, client kubernetes.Interface) (map[string]
 	}
 	out := map[string]bool{}
 	for i := range list.Items {
-		_, out[list.Items[i].Name] = elastic.Of(&list.Items[i])
+		_, out[list.Items[i].Name] = elastic.Known().Of(&list.Items[i])
 	}
 	return out, nil
 }

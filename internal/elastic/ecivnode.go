@@ -7,4 +7,7 @@ var eciVNode = Provider{
 	Name:   "eci-vnode",
 	Labels: []Label{{Key: "k8s.aliyun.com/vnode", Value: "true"}},
 	Taints: []string{"k8s.aliyun.com/vnode"},
+
+	Refusals: eciRefusals,
+	Notices:  eciNotices,
 }

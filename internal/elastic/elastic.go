@@ -3,7 +3,9 @@
 // An elastic node stands for a provider's serverless capacity: its pods run on
 // no machine of the cluster and are paid by the second. No single mark is
 // common to all providers, and operators rename most of them, so a provider is
-// recognised by any one of its own. A new provider is one file with a value,
+// recognised by any one of its own. Data too are the signs by which a pod shows
+// that its provider is sold out or will take it away, and the foreign objects
+// that own the order in which pods go. A new provider is one file with a value,
 // and one line in the list below.
 package elastic
 
@@ -13,22 +15,27 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// providers in the order they are asked. Specific ones come first, because
-// most vendors' nodes carry the generic marks of virtual-kubelet as well; of
-// these, first the ones with a label or a taint of their own, which outweigh a
-// name.
-var providers = []Provider{
-	vci,
-	eciVNode,
-	tkeSuperNode,
-	fargate,
-	aci,
-	eci,
-	cci,
-	virtualKubelet,
+// Rules are providers in the order in which they are asked.
+type Rules []Provider
+
+// Known are the built-in providers. Specific ones come first, because most
+// vendors' nodes carry the generic marks of virtual-kubelet as well; of these,
+// first the ones with a label or a taint of their own, which outweigh a name.
+func Known() Rules {
+	return Rules{
+		vci,
+		eciVNode,
+		tkeSuperNode,
+		fargate,
+		aci,
+		eci,
+		cci,
+		virtualKubelet,
+	}
 }
 
-// A Provider is the marks by which its nodes are known; any one is enough.
+// A Provider is the marks by which its nodes are known, any one of which is
+// enough, and the signs it leaves in the status of pods on them.
 type Provider struct {
 	// Name of the provider, as it appears in reasons and metrics.
 	Name string
@@ -39,6 +46,11 @@ type Provider struct {
 	// Names are patterns of node names, as path.Match understands them. A name
 	// is the weakest mark; give one only where a vendor offers nothing better.
 	Names []string
+	// Refusals are signs that a pod got no capacity: sold out, over quota, out
+	// of addresses. The first one found gives the message.
+	Refusals []Sign
+	// Notices are signs that a pod's capacity will be taken away soon.
+	Notices []Sign
 }
 
 // A Label is a node label; an empty Value stands for any value.
@@ -46,18 +58,18 @@ type Label struct {
 	Key, Value string
 }
 
-// Of returns the name of the provider whose elastic node this is.
+// Of returns the provider whose elastic node this is.
 // ok is false for every other node, and for nil.
-func Of(node *corev1.Node) (provider string, ok bool) {
+func (r Rules) Of(node *corev1.Node) (provider Provider, ok bool) {
 	if node == nil {
-		return "", false
+		return Provider{}, false
 	}
-	for _, p := range providers {
+	for _, p := range r {
 		if p.owns(node) {
-			return p.Name, true
+			return p, true
 		}
 	}
-	return "", false
+	return Provider{}, false
 }
 
 func (p Provider) owns(node *corev1.Node) bool {

@@ -29,7 +29,7 @@ func TestOfNodes(t *testing.T) {
 // that decide alone may still lose to a provider that is asked earlier.
 func TestEveryProviderHasAnExample(t *testing.T) {
 	all := examples(t)
-	for _, p := range providers {
+	for _, p := range Known() {
 		if got := all[p.Name].want; got != p.Name {
 			t.Errorf("testdata/%s.yaml wants %q, want a node of %s", p.Name, got, p.Name)
 		}
@@ -71,16 +71,16 @@ func examples(t *testing.T) map[string]example {
 }
 
 func verdict(node *corev1.Node) string {
-	provider, ok := Of(node)
+	provider, ok := Known().Of(node)
 	if !ok {
-		return "none" + provider
+		return "none" + provider.Name
 	}
-	return provider
+	return provider.Name
 }
 
 func TestOfNoNode(t *testing.T) {
-	if provider, ok := Of(nil); ok || provider != "" {
-		t.Errorf("Of(nil) = %q, %v; want nothing", provider, ok)
+	if provider, ok := Known().Of(nil); ok || provider.Name != "" {
+		t.Errorf("Of(nil) = %q, %v; want nothing", provider.Name, ok)
 	}
 }
 
@@ -89,7 +89,7 @@ func TestOfNoNode(t *testing.T) {
 // testdata that has nothing else.
 func TestEveryMarkIsEnough(t *testing.T) {
 	all := examples(t)
-	for _, p := range providers {
+	for _, p := range Known() {
 		for _, l := range p.Labels {
 			node := corev1.Node{}
 			node.Labels = map[string]string{l.Key: l.Value}

@@ -58,7 +58,7 @@ func (t *Targets) elastic(ctx context.Context, name string) bool {
 	if err := t.cache.Get(ctx, client.ObjectKey{Name: name}, &node, client.UnsafeDisableDeepCopy); err != nil {
 		return false
 	}
-	_, ok := elastic.Of(&node)
+	_, ok := elastic.Known().Of(&node)
 	return ok
 }
 

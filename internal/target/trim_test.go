@@ -58,7 +58,7 @@ func TestTrimOfOtherKinds(t *testing.T) {
 		Annotations: map[string]string{"kubectl.kubernetes.io/last-applied-configuration": "{}"}, OwnerReferences: []metav1.OwnerReference{{UID: "o", Controller: ptr.To(true)}}}
 
 	node := trimmed(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: map[string]string{"type": "virtual-kubelet"}}, Status: corev1.NodeStatus{Phase: "x"}})
-	if _, ok := elastic.Of(node); !ok || node.Status.Phase != "" {
+	if _, ok := elastic.Known().Of(node); !ok || node.Status.Phase != "" {
 		t.Errorf("node %+v: want its labels and nothing of its status", node)
 	}
 	d := trimmed(t, &appsv1.Deployment{ObjectMeta: managed, Spec: appsv1.DeploymentSpec{Replicas: ptr.To[int32](3), Paused: true}, Status: appsv1.DeploymentStatus{Replicas: 4, UpdatedReplicas: 2, ObservedGeneration: 9, ReadyReplicas: 1}})
