@@ -5,6 +5,9 @@ package elastic
 // walk-through shows. Its successor, installed by a chart, is selected by the
 // label. The taint is what aks-engine's connector set by default, and what the
 // vendor's examples still tolerate.
+//
+// A location without capacity shows as virtual-kubelet's ProviderFailed, with
+// Azure's answer as the message (virtual-kubelet/virtual-kubelet#592).
 var aci = Provider{
 	Name:   "aci",
 	Labels: []Label{{Key: "virtualization", Value: "virtualnode2"}},

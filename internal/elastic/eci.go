@@ -17,24 +17,28 @@ var eci = Provider{
 	Notices:  eciNotices,
 }
 
-// eciRefusals stand in a condition of ECI's own. Its reasons come with a prefix
-// ("ContainerGroup.NoStock" in the vendor's page on eci-fail-strategy). By
+// eciRefusals stand in a condition of ECI's own; the vendor's page
+// eci-custom-condition lists its reasons, and the example in its page on
+// eci-fail-strategy has them with a prefix ("ContainerGroup.NoStock"). By
 // default such a pod stays Pending and ECI keeps trying; with the strategy
 // fail-fast the reason of the pod tells as well. The condition is looked at
-// first, because only there stands what was missing. Creating, and mistakes in
-// the pod such as a wrong instance type, are no refusals.
+// first, because only there stands what was missing. Creating, overload and
+// mistakes in the pod are no refusals, and no reason is documented for a vSwitch
+// without addresses. StockExhaust warns; it refuses only what was not created.
 var eciRefusals = []Sign{
 	{
 		Condition: "ContainerInstanceCreated",
 		Status:    corev1.ConditionFalse,
-		Reasons:   []string{"NoStock", "StockExhaust", "StockClose"},
+		Reasons:   []string{"NoStock", "StockExhaust", "StockClose", "DiskCapacityQuotaFull"},
 	},
 	{Reasons: []string{"ContainerInstanceScheduleFailed"}},
 }
 
-// eciNotices is the condition that ack-virtual-node 2.11.0 and later set with
-// the event SpotToBeReleased, about three minutes before a spot instance goes.
-// Whether the event's name is the condition's reason is not documented, and not needed.
+// eciNotices come about three minutes before a spot instance is released, with
+// the event SpotToBeReleased. The first needs ack-virtual-node 2.11.0 or later
+// (the page create-a-preemptible-elastic-container-instance); the second is in
+// eci-custom-condition, without a word on the condition's status.
 var eciNotices = []Sign{
 	{Condition: "ContainerInstanceExpired", Status: corev1.ConditionTrue},
+	{Condition: "ContainerInstanceCreated", Reasons: []string{"SpotToBeReleased"}},
 }

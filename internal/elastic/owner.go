@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 )
@@ -22,8 +23,11 @@ type Owner struct {
 
 // A Target is the workload whose pods may belong to an Owner.
 type Target struct {
-	APIVersion, Kind, Namespace, Name string
-	// PodLabels are the labels of its pods.
+	APIVersion, Kind string
+	// Namespace may be empty if it is not known: then every namespace selector selects it.
+	Namespace, Name string
+	// PodLabels are the labels of its pods; nil if they are not known, and then
+	// every selector of labels selects them.
 	PodLabels map[string]string
 }
 
@@ -31,7 +35,9 @@ type Target struct {
 // are documented as in conflict with pod-deletion-cost (volcengine.com/docs/6460/177068,
 // help.aliyun.com/document_detail/398680.htm); a WorkloadSpread writes it
 // itself; a Balancer sets the order among pods of one cost, by scores of its
-// own (support.huaweicloud.com/usermanual-cce/cce_10_0746.html).
+// own (support.huaweicloud.com/usermanual-cce/cce_10_0746.html). Judging by the
+// examples all are of one namespace but the Balancer. Karpenter writes costs as
+// well, and has no object to know it by.
 func Owners() []Owner {
 	return []Owner{
 		{"scheduling.vke.volcengine.com", "v1beta1", "ResourcePolicy", "a VKE ResourcePolicy", bySelector},
@@ -56,20 +62,11 @@ func (o Owner) Selects(object map[string]any, target Target) bool {
 // bySelector reads spec.selector, a plain map of labels. Without any it selects
 // all pods of its namespace.
 func bySelector(spec map[string]any, target Target) bool {
-	selector, ok := spec["selector"].(map[string]any)
-	if !ok {
+	selector, ok, err := unstructured.NestedStringMap(spec, "selector")
+	if err != nil || !ok || target.PodLabels == nil {
 		return true
 	}
-	for key, value := range selector {
-		want, ok := value.(string)
-		if !ok {
-			return true
-		}
-		if got, ok := target.PodLabels[key]; !ok || got != want {
-			return false
-		}
-	}
-	return true
+	return labels.SelectorFromSet(selector).Matches(labels.Set(target.PodLabels))
 }
 
 // byReference reads spec.targetRef, which names one workload (openkruise/kruise,

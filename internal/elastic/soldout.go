@@ -26,11 +26,12 @@ type Sign struct {
 // often the stock, sometimes a mistake in the pod. Either way it gets no capacity.
 var anyProvider = []Sign{{Reasons: []string{"ProviderFailed"}}}
 
-// messageLength bounds messages, in characters. Some providers pass on a whole HTTP answer.
-const messageLength = 200
+// messageLength bounds messages, in characters. Some providers pass on a whole
+// HTTP answer, and Azure says only after 300 characters that it is sold out.
+const messageLength = 512
 
 // SoldOut reports whether the provider refused to run a pod on one of its
-// nodes. The message is one line of at most 200 characters: the provider's own
+// nodes. The message is one line of at most 512 characters: the provider's own
 // words, else a short sentence with the reason. Besides the provider's own
 // signs and virtual-kubelet's, a pod that failed before any container started
 // was refused: VCI documents no more than that.
