@@ -140,8 +140,8 @@ func podExamples(t *testing.T) map[string]podExample {
 		}
 		all[name] = c
 	}
-	if len(all) != 29 {
-		t.Fatalf("testdata has %d pods, want all 29", len(all))
+	if len(all) != 31 {
+		t.Fatalf("testdata has %d pods, want all 31", len(all))
 	}
 	return all
 }
