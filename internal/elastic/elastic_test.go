@@ -1,11 +1,8 @@
 package elastic
 
 import (
-	"os"
 	"path"
-	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -44,25 +41,17 @@ type example struct {
 // examples are the nodes of testdata by the names of their files.
 func examples(t *testing.T) map[string]example {
 	t.Helper()
-	files, err := filepath.Glob("testdata/*.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	all := map[string]example{}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for name, text := range files(t, "testdata") {
 		want := wanted.FindSubmatch(text)
 		if want == nil {
-			t.Fatalf("%s has no line \"# want: <provider or none>\"", file)
+			t.Fatalf("%s has no line \"# want: <provider or none>\"", name)
 		}
 		var node corev1.Node
 		if err := yaml.UnmarshalStrict(text, &node); err != nil {
-			t.Fatalf("%s: %v", file, err)
+			t.Fatalf("%s: %v", name, err)
 		}
-		all[strings.TrimSuffix(filepath.Base(file), ".yaml")] = example{node, string(want[1])}
+		all[name] = example{node, string(want[1])}
 	}
 	if len(all) != 26 {
 		t.Fatalf("testdata has %d nodes, want all 26", len(all))
