@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,9 @@ func TestMain(m *testing.M) {
 	clustertest.Main(m, "--startup-median=0s")
 }
 
+// settle is the bench's Options.Settle: enough for a ReplicaSet controller on a busy machine.
+const settle = 2 * time.Second
+
 // bench is Targets at work on a real control plane, with the rights that the
 // markers of this package ask for, and whatever a test adds.
 type bench struct {
@@ -45,8 +49,11 @@ type bench struct {
 }
 
 type benchOptions struct {
-	rights []rbacv1.PolicyRule
-	blind  bool // nodes may not be read
+	rights  []rbacv1.PolicyRule
+	blind   bool   // nodes may not be read
+	chained bool   // pods may not be patched, and it is known
+	without string // a right taken away, such as patch pods
+	now     func() time.Time
 }
 
 func newBench(t *testing.T, o benchOptions) *bench {
@@ -59,7 +66,7 @@ func newBench(t *testing.T, o benchOptions) *bench {
 	b := &bench{admin: admin, ns: cluster.Namespace(t), requests: &atomic.Int64{}, watches: newTap(), woken: make(chan Ref, 10_000)}
 	config := cluster.ConfigFor(t, b.ns, "cusme")
 	config.QPS = -1
-	b.grant(t, append(markedRights(t), o.rights...))
+	b.grant(t, append(without(o.without, markedRights(t)), o.rights...))
 
 	watching := rest.CopyConfig(config)
 	watching.Wrap(b.watches.wrap)
@@ -77,7 +84,7 @@ func newBench(t *testing.T, o benchOptions) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Targets, err = New(t.Context(), seen, written, Options{Nodes: !o.blind, OnChange: func(r Ref) {
+	b.Targets, err = New(t.Context(), seen, written, Options{Nodes: !o.blind, Steer: !o.chained, Settle: settle, Now: o.now, OnChange: func(r Ref) {
 		select {
 		case b.woken <- r:
 		default:
@@ -215,6 +222,13 @@ func markedRights(t *testing.T) []rbacv1.PolicyRule {
 		}
 	}
 	return rules
+}
+
+// without takes from rules those that are exactly a verb and a resource.
+func without(right string, rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
+	return slices.DeleteFunc(rules, func(r rbacv1.PolicyRule) bool {
+		return strings.Join(r.Verbs, " ")+" "+strings.Join(r.Resources, " ") == right
+	})
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)

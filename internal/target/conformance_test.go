@@ -2,6 +2,7 @@ package target
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +24,8 @@ type subject struct {
 	apiVersion, kind string
 	// make returns an object that asks for a number of replicas.
 	make func(ns, name string, replicas int32) client.Object
+	// order is how a settled target of the kind removes pods.
+	order scaling.Order
 	// unsteerable is the sentence a settled target of the kind comes with.
 	unsteerable string
 	// rights the kind's users have to grant; none for the kinds that the markers cover.
@@ -32,9 +35,9 @@ type subject struct {
 }
 
 var subjects = []subject{
-	{apiVersion: "apps/v1", kind: "Deployment", make: deployment},
-	{apiVersion: "apps/v1", kind: "ReplicaSet", make: replicaSet},
-	{apiVersion: "apps/v1", kind: "StatefulSet", make: statefulSet, unsteerable: "a StatefulSet (highest ordinals first)"},
+	{apiVersion: "apps/v1", kind: "Deployment", make: deployment, order: scaling.OrderCost},
+	{apiVersion: "apps/v1", kind: "ReplicaSet", make: replicaSet, order: scaling.OrderCost},
+	{apiVersion: "apps/v1", kind: "StatefulSet", make: statefulSet, order: scaling.OrderOrdinal, unsteerable: "a StatefulSet (highest ordinals first)"},
 	{
 		apiVersion: "test.cusme.dev/v1", kind: "Fleet", make: fleet, play: playFleet,
 		unsteerable: "the controller of kind Fleet, by rules of its own,",
@@ -91,8 +94,8 @@ func (c conformance) observe(t *testing.T) {
 		if err := settled(2)(s, err); err != nil {
 			return err
 		}
-		if s.Unsteerable != c.unsteerable {
-			return errors.New("unsteerable: " + s.Unsteerable)
+		if s.Order != c.order || s.Unsteerable != c.unsteerable {
+			return fmt.Errorf("order %q, by %q", s.Order, s.Unsteerable)
 		}
 		return nil
 	})

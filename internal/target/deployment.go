@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"cusme.dev/cusme/internal/scaling"
 )
 
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch
@@ -44,14 +46,24 @@ func (t *Targets) observeDeployment(ctx context.Context, ref Ref) (State, error)
 	if err != nil {
 		return State{}, err
 	}
+	c := t.deploymentChoice(&d, pods)
 	return State{
 		Ref:             ref,
 		UID:             d.UID,
 		ResourceVersion: d.ResourceVersion,
 		Replicas:        ptr.Deref(d.Spec.Replicas, 1),
 		Pods:            t.scalingPods(ctx, pods),
-		Unsteerable:     rollout(&d, liveReplicaSets(pods)),
+		Order:           c.order,
+		Unsteerable:     c.by,
+		pods:            pods,
 	}, nil
+}
+
+func (t *Targets) deploymentChoice(d *appsv1.Deployment, pods []*corev1.Pod) choice {
+	if by := rollout(d, liveReplicaSets(pods)); by != "" {
+		return choice{scaling.OrderUnknown, by}
+	}
+	return t.byReplicaSet(pods)
 }
 
 // acknowledged fails with ErrBehind while the Deployment's controller has not

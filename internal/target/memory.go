@@ -2,6 +2,7 @@ package target
 
 import (
 	"fmt"
+	"time"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,6 +23,12 @@ type memory struct {
 	// the watch showed when it was asked. Not used for Deployments.
 	scale *autoscalingv1.Scale
 	seen  string
+	// patched are our patches of its pods that the watch may not show yet.
+	patched []podVersion
+	// marks are the UIDs of its marked pods, and marksSince when they were first
+	// seen to be these; zero while there was none.
+	marks      string
+	marksSince time.Time
 }
 
 // remember lets f look at, and change, what is kept of ref.
@@ -41,7 +48,19 @@ func (t *Targets) remember(ref Ref, f func(*memory)) {
 	f(m)
 }
 
-// Forget ends the calls of OnChange for a target that nobody scales any more.
+// familyOf returns how the pods of a target are found; false until it was first observed.
+func (t *Targets) familyOf(ref Ref) (f family, observed bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m := t.known[ref.Namespace][ref]
+	if m == nil || m.selector == nil {
+		return family{}, false
+	}
+	return family{ref: ref, uid: m.uid, selector: m.selector}, true
+}
+
+// Forget ends the calls of OnChange for a target that nobody scales any more. It
+// leaves the pods as they are; Release does not.
 func (t *Targets) Forget(ref Ref) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -73,9 +73,12 @@ func podOf(p *corev1.Pod, elastic bool) scaling.Pod {
 		Restarts:        restarts(p.Status.ContainerStatuses, func(string) bool { return true }),
 		SidecarRestarts: restarts(p.Status.InitContainerStatuses, func(name string) bool { return sidecar(p, name) }),
 		Cost:            cost(p),
+		Marked:          marked(p),
+		Busy:            busy(p),
 		Broken:          broken(p),
 		Elastic:         elastic,
 		Leaving:         leaving(p),
+		Ended:           ended(p),
 	}
 	for _, c := range p.Status.Conditions {
 		switch {
@@ -101,7 +104,12 @@ func phaseOf(p *corev1.Pod) scaling.Phase {
 
 // leaving is the opposite of what ReplicaSet controllers call active.
 func leaving(p *corev1.Pod) bool {
-	return p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+	return p.DeletionTimestamp != nil || ended(p)
+}
+
+// ended reports whether all containers have stopped for good.
+func ended(p *corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 }
 
 func restarts(statuses []corev1.ContainerStatus, counts func(name string) bool) int32 {

@@ -23,8 +23,8 @@ type podCase struct {
 func podCases(t *testing.T) map[string]podCase {
 	t.Helper()
 	files, err := filepath.Glob("testdata/pods/*.yaml")
-	if err != nil || len(files) < 12 {
-		t.Fatalf("testdata/pods has %d pods (%v), want all twelve", len(files), err)
+	if err != nil || len(files) < 15 {
+		t.Fatalf("testdata/pods has %d pods (%v), want all fifteen", len(files), err)
 	}
 	cases := map[string]podCase{}
 	for _, file := range files {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +15,8 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"cusme.dev/cusme/internal/scaling"
 )
 
 // syncPatience is how long the first look at a kind waits for its watch. A
@@ -46,26 +49,28 @@ func (t *Targets) observeScaled(ctx context.Context, ref Ref) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
+	c := t.chooser(ref, pods)
 	return State{
 		Ref:             ref,
 		UID:             scale.UID,
 		ResourceVersion: scale.ResourceVersion,
 		Replicas:        scale.Spec.Replicas,
 		Pods:            t.scalingPods(ctx, pods),
-		Unsteerable:     chooser(ref),
+		Order:           c.order,
+		Unsteerable:     c.by,
+		pods:            pods,
 	}, nil
 }
 
-// chooser says who chooses the pods to remove, unless it is known to be done
-// in the order that scaling predicts.
-func chooser(ref Ref) string {
+// chooser says how, and by whom, the pods to remove are chosen.
+func (t *Targets) chooser(ref Ref, pods []*corev1.Pod) choice {
 	switch ref.gvk().GroupKind() {
 	case replicaSetKind.GroupKind():
-		return ""
+		return t.byReplicaSet(pods)
 	case statefulSetKind.GroupKind():
-		return "a StatefulSet (highest ordinals first)"
+		return choice{scaling.OrderOrdinal, "a StatefulSet (highest ordinals first)"}
 	}
-	return fmt.Sprintf("the controller of kind %s, by rules of its own,", ref.Kind)
+	return choice{scaling.OrderUnknown, fmt.Sprintf("the controller of kind %s, by rules of its own,", ref.Kind)}
 }
 
 // metadata returns the target as its kind's watch shows it. The first call for

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -69,9 +70,25 @@ type State struct {
 	Replicas int32
 	// Pods are the target's own pods, leaving and broken ones included, by name.
 	Pods []scaling.Pod
-	// Unsteerable says who decides which pods go when that cannot be predicted,
-	// fit to stand before "decides which pods go"; empty when it can.
+	// Order is the order in which the target's own controller removes pods.
+	Order scaling.Order
+	// Unsteerable says who decides which pods go where cusme does not, fit to
+	// stand before "decides which pods go"; empty with OrderCost only.
 	Unsteerable string
+
+	// pods are the cache's own: they are not to be changed.
+	pods []*corev1.Pod
+}
+
+// Address returns the IP of the pod with a UID, for asking it whether it is
+// busy; empty when it has none yet, or is not one of s.
+func (s State) Address(uid string) string {
+	for _, p := range s.pods {
+		if string(p.UID) == uid {
+			return p.Status.PodIP
+		}
+	}
+	return ""
 }
 
 // Options of New.
@@ -82,6 +99,13 @@ type Options struct {
 	OnChange func(Ref)
 	// Nodes says that nodes may be read. Without it no pod is elastic.
 	Nodes bool
+	// Steer says that pods may be patched. Without it cusme chooses no pods.
+	Steer bool
+	// Settle is how long after marks are seen the ReplicaSet controller is
+	// trusted to have seen them too; see Steer.
+	Settle time.Duration
+	// Now is the clock; nil stands for time.Now.
+	Now func() time.Time
 }
 
 // Targets sees and sets the replicas of any number of targets. It is safe for concurrent use.
@@ -90,6 +114,9 @@ type Targets struct {
 	client   client.Client
 	onChange func(Ref)
 	nodes    bool
+	steers   bool
+	settle   time.Duration
+	now      func() time.Time
 
 	mu    sync.Mutex
 	known map[string]map[Ref]*memory // by namespace, so that a pod of another one costs a single look-up
@@ -108,11 +135,17 @@ func New(ctx context.Context, c cache.Cache, cl client.Client, o Options) (*Targ
 		client:   cl,
 		onChange: o.OnChange,
 		nodes:    o.Nodes,
+		steers:   o.Steer,
+		settle:   o.Settle,
+		now:      o.Now,
 		known:    map[string]map[Ref]*memory{},
 		kinds:    map[schema.GroupVersionKind]watchedKind{},
 	}
 	if t.onChange == nil {
 		t.onChange = func(Ref) {}
+	}
+	if t.now == nil {
+		t.now = time.Now
 	}
 	if _, err := t.watch(ctx, &corev1.Pod{}, t.podChanges()); err != nil {
 		return nil, err
@@ -143,11 +176,15 @@ func (t *Targets) Observe(ctx context.Context, ref Ref) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("observe %s: %w", ref, err)
 	}
+	t.noteMarks(s)
 	slices.SortFunc(s.Pods, func(a, b scaling.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return s, nil
 }
 
 func (t *Targets) observe(ctx context.Context, ref Ref) (State, error) {
+	if err := t.patchesSeen(ctx, ref); err != nil {
+		return State{}, err
+	}
 	if ref.gvk() == deploymentKind {
 		return t.observeDeployment(ctx, ref)
 	}

@@ -32,8 +32,9 @@ func Trim(object any) (any, error) {
 	return object, nil
 }
 
-func trimMeta(m metav1.ObjectMeta) metav1.ObjectMeta {
-	return metav1.ObjectMeta{
+// trimMeta keeps of the annotations only those named.
+func trimMeta(m metav1.ObjectMeta, annotations ...string) metav1.ObjectMeta {
+	kept := metav1.ObjectMeta{
 		Name:              m.Name,
 		Namespace:         m.Namespace,
 		UID:               m.UID,
@@ -44,22 +45,26 @@ func trimMeta(m metav1.ObjectMeta) metav1.ObjectMeta {
 		Labels:            m.Labels,
 		OwnerReferences:   m.OwnerReferences,
 	}
+	for _, key := range annotations {
+		if value, ok := m.Annotations[key]; ok {
+			metav1.SetMetaDataAnnotation(&kept, key, value)
+		}
+	}
+	return kept
 }
 
 func trimPod(p *corev1.Pod) *corev1.Pod {
 	kept := &corev1.Pod{
 		TypeMeta:   p.TypeMeta,
-		ObjectMeta: trimMeta(p.ObjectMeta),
+		ObjectMeta: trimMeta(p.ObjectMeta, corev1.PodDeletionCost, markAnnotation, busyAnnotation),
 		Spec:       corev1.PodSpec{NodeName: p.Spec.NodeName},
 		Status: corev1.PodStatus{
 			Phase:                 p.Status.Phase,
 			Reason:                p.Status.Reason,
+			PodIP:                 p.Status.PodIP,
 			InitContainerStatuses: trimStatuses(p.Status.InitContainerStatuses),
 			ContainerStatuses:     trimStatuses(p.Status.ContainerStatuses),
 		},
-	}
-	if cost, ok := p.Annotations[corev1.PodDeletionCost]; ok {
-		kept.Annotations = map[string]string{corev1.PodDeletionCost: cost}
 	}
 	for _, c := range p.Spec.InitContainers {
 		if sidecar(p, c.Name) {

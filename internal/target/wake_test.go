@@ -37,6 +37,9 @@ func TestPodChangesThatMatter(t *testing.T) {
 		"node":              {func(p *corev1.Pod) { p.Spec.NodeName = "node-b" }, true},
 		"deletion":          {func(p *corev1.Pod) { p.DeletionTimestamp = ptr.To(metav1.Now()) }, true},
 		"cost":              {func(p *corev1.Pod) { p.Annotations[corev1.PodDeletionCost] = "3" }, true},
+		"mark":              {func(p *corev1.Pod) { p.Annotations[markAnnotation] = "-7" }, true},
+		"busy":              {func(p *corev1.Pod) { p.Annotations[busyAnnotation] = "true" }, true},
+		"address":           {func(p *corev1.Pod) { p.Status.PodIP = "10.0.0.1" }, false},
 		"waiting": {func(p *corev1.Pod) {
 			p.Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
 		}, true},
