@@ -33,7 +33,7 @@ events.events.k8s.io create
 loadscalers.cusme.dev get list watch
 loadscalers.cusme.dev/status get patch
 nodes get list watch
-pods get list watch
+pods get list patch watch
 replicasets.apps get list watch
 replicasets.apps/scale get update
 statefulsets.apps get list watch
@@ -63,6 +63,7 @@ func TestInstalledController(t *testing.T) {
 		c.mayExactly(t, account, "cusme-system", sorted(rightsEverywhere+rightsAtHome))
 	})
 	t.Run("the rest is refused", func(t *testing.T) { c.refusesTheRest(t, account) })
+	t.Run("of pods it changes its marks only", func(t *testing.T) { c.marksOnly(t) })
 	t.Run("it scales", func(t *testing.T) { c.scales(t, kubeconfig) })
 	t.Run("a missing right is named, and used once granted", func(t *testing.T) { c.namesMissingRights(t, kubeconfig) })
 	t.Run("applying again takes no rights away", func(t *testing.T) {
@@ -126,7 +127,6 @@ func (c cluster) refusesTheRest(t *testing.T, account *rest.Config) {
 		"list ConfigMaps":               list(in("", "v1", "configmaps", "aicloud")),
 		"delete a pod":                  remove(pods),
 		"delete all pods":               pods.DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{}),
-		"patch a pod":                   patch(pods),
 		"run a command in a pod":        create(pods, object("v1", "PodExecOptions"), "exec"),
 		"create a pod":                  create(pods, object("v1", "Pod")),
 		"patch a Deployment":            patch(deployments),
