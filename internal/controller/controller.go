@@ -93,7 +93,7 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 
 	tick := scaling.Tick{Scaler: key.String(), Policy: policy, Observation: scaling.Observation{
-		Now: c.now(), Readings: readings, Replicas: state.Replicas, Pods: state.Pods, Unsteerable: state.Unsteerable,
+		Now: c.now(), Readings: readings, Replicas: state.Replicas, Pods: state.Pods, Order: state.Order, Unsteerable: state.Unsteerable,
 	}}
 	tick.Decision = scaling.Decide(tick.Observation, policy, m.history)
 	m.history = m.history.After(tick.Observation, tick.Decision)
@@ -135,12 +135,12 @@ func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memo
 		tick.Outcome.Refused = err.Error()
 		if mayHaveLanded(err) {
 			// The same step must not be made twice on one reading.
-			m.history = m.history.Moved(tick.Observation.Now, from, to)
+			m.history = m.history.Moved(tick.Observation, tick.Decision)
 		}
 		return err
 	}
 	tick.Outcome.Wrote = true
-	m.history = m.history.Moved(tick.Observation.Now, from, to)
+	m.history = m.history.Moved(tick.Observation, tick.Decision)
 	m.lastScale = tick.Observation.Now
 	return nil
 }

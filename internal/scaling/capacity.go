@@ -10,7 +10,8 @@ type Census struct {
 	Ready int32
 	// Starting counts the replicas asked for that are trusted to become ready, created already or not.
 	Starting int32
-	// Late pods should serve by now and do not: broken ones, and those that have not been ready for longer than the start-up deadline.
+	// Late pods should serve by now and do not, or will soon be taken away: broken
+	// ones, those that have not been ready for longer than the start-up deadline, and doomed ones.
 	Late int32
 	// Elastic pods, of the existing ones, are paid by the second.
 	Elastic int32
@@ -38,13 +39,12 @@ func (o Observation) ready() int32 {
 	return n
 }
 
-// late counts the pods that should serve by now and do not: broken ones, and
-// those unready for longer than the start-up deadline. They are not capacity,
-// and they are not waited for.
+// late counts the pods that cannot be counted on: broken ones, those unready for
+// longer than the start-up deadline, and those that will soon be taken away.
 func (in input) late() int32 {
 	var n int32
 	for _, p := range in.Pods {
-		if !p.Leaving && !p.Ready && in.broken(p) {
+		if !p.Leaving && (p.Doomed != "" || !p.Ready && in.broken(p)) {
 			n++
 		}
 	}
@@ -53,9 +53,11 @@ func (in input) late() int32 {
 
 // trusted is the capacity to count on: the replicas asked for, without the late
 // ones. Pods on their way are in it, else a load that stays high while a model
-// loads would order the same pods again at every reading: 2, 4, 8, 16.
+// loads would order the same pods again at every reading: 2, 4, 8, 16. A late
+// pod beyond the replicas asked for, such as a rollout's new one, takes nothing away.
 func (in input) trusted() int32 {
-	return max(0, in.Replicas-in.late())
+	surge := max(0, int32(len(active(in.Pods)))-in.Replicas)
+	return max(0, in.Replicas-max(0, in.late()-surge))
 }
 
 // starting counts the replicas asked for that are neither ready nor late.
@@ -63,12 +65,16 @@ func (in input) starting() int32 {
 	return max(0, in.trusted()-in.ready())
 }
 
-// broken reports whether a pod can no longer be expected to serve. The deadline
-// runs from when it was last found unready: a pod that served for hours and
-// blinks for a second is no reason to order another.
+// broken reports whether a pod can no longer be expected to serve.
 func (in input) broken(p Pod) bool {
-	waiting := min(in.Now.Sub(p.Created), in.Now.Sub(p.UnreadySince))
-	return p.Broken != "" || !p.Ready && waiting > in.StartDeadline
+	return p.Broken != "" || in.hopeless(p) || !p.Ready && in.waiting(p) > in.StartDeadline
+}
+
+// waiting is for how long a pod has not been ready. It counts from when the pod
+// was last found unready: one that served for hours and blinks for a second is
+// no reason to order another.
+func (in input) waiting(p Pod) time.Duration {
+	return in.Now.Sub(later(p.Created, p.UnreadySince))
 }
 
 // stuck counts the pods that cannot start: broken ones, and late ones that do
@@ -84,10 +90,16 @@ func (in input) stuck() int32 {
 	return n
 }
 
-// young reports whether minPodAge protects the pod. Creation is known to the
-// whole second, so age counts from that second's end.
+// young reports whether minPodAge protects the pod. One that cannot serve, or
+// will soon be taken away, needs no protection.
 func (in input) young(p Pod) bool {
-	if in.MinPodAge == 0 || in.broken(p) {
+	return p.Doomed == "" && !in.broken(p) && in.underAge(p)
+}
+
+// underAge reports whether the pod is younger than minPodAge. Creation is known
+// to the whole second, so age counts from that second's end.
+func (in input) underAge(p Pod) bool {
+	if in.MinPodAge == 0 {
 		return false
 	}
 	if !in.AgeFromReady {

@@ -6,6 +6,8 @@
 // under a controller, in a simulation of a fortnight, and in a fuzzer.
 package scaling
 
+import "slices"
+
 // steps is the whole algorithm, in order. Each step receives the number of
 // replicas the steps before it want and returns its own, with a sentence when
 // it has something to say. A new rule is one file and one line here.
@@ -14,7 +16,9 @@ var steps = []step{
 	{Stabilize, stabilize}, // Remember recent demands, so that a dip of one reading moves nothing. Before pace, as in HPA, so that waiting is not counted as pacing.
 	{Pace, pace},           // How fast replicas may move. After stabilize: it limits the move that will really be made.
 	{Bounce, bounce},       // No step down that would have to be taken back. After pace: a slower move may not bounce at all.
-	{Young, young},         // Shrink only by pods that would go before the first young one. Last of the tempering steps: it needs the number of pods that would really go.
+	{InStock, stock},       // Ask for no pods that the elastic provider has no stock for. After pace: what cannot be had is given up at once.
+	{Young, young},         // Shrink only by pods that go before the first young one. After all that sets the number of pods that would really go.
+	{AskBusy, busy},        // Ask the pods at stake whether they are busy. After young: only those that may go are asked.
 	{Bounds, bounds},       // Minimum and maximum. Last, so that nothing outranks the maximum: it is a promise about money.
 }
 
@@ -24,7 +28,9 @@ const (
 	Stabilize Step = "stabilize"
 	Pace      Step = "pace"
 	Bounce    Step = "bounce"
+	InStock   Step = "stock"
 	Young     Step = "young"
+	AskBusy   Step = "busy"
 	Bounds    Step = "bounds"
 )
 
@@ -50,17 +56,21 @@ type input struct {
 // It changes none of its arguments, and gives the same answer every time.
 func Decide(o Observation, p Policy, h History) Decision {
 	in := input{Observation: o, Policy: p, History: h}
+	in.Stock = in.takeStock()
 	in.loads = in.assess()
 	began := !in.blind() && h.unseen(o.Now, p) || len(h.Recommendations) == 0
 	if began {
 		in.History = h.begun(o)
 	}
 
-	d := Decision{Replicas: o.Replicas, Loads: in.loads, Pods: in.census(), Began: began}
+	d := Decision{Replicas: o.Replicas, Loads: in.loads, Pods: in.census(), Gone: in.departures(), Stock: in.Stock, Began: began}
 	for _, s := range steps {
 		want, why := s.temper(in, d.Replicas)
-		if s.name == Demand {
+		switch s.name {
+		case Demand:
 			d.Demand = want
+		case AskBusy:
+			d.Ask = names(in.asking(d.Replicas))
 		}
 		if why == "" {
 			continue
@@ -68,7 +78,8 @@ func Decide(o Observation, p Policy, h History) Decision {
 		d.Reasons = append(d.Reasons, Reason{Step: s.name, From: d.Replicas, To: want, Why: why})
 		d.Replicas = want
 	}
-	d.Lose = in.losing(d.Replicas)
+	lose := in.losing(d.Replicas)
+	d.Lose, d.Mark = names(lose), names(in.marking(lose))
 	return d
 }
 
@@ -92,6 +103,10 @@ type Decision struct {
 	Loads []Verdict
 	// Pods says how the pods were counted.
 	Pods Census
+	// Gone are the pods that went since the last decision, and by what.
+	Gone []Departure
+	// Stock is what is known of the elastic providers' stock.
+	Stock Stock
 	// Began says that a window began with this decision: nothing had been seen for longer than one.
 	Began bool
 }
@@ -109,6 +124,11 @@ func (d Decision) Why() string {
 		return ""
 	}
 	return d.Reasons[len(d.Reasons)-1].Why
+}
+
+// held reports whether protected pods held back a scale-in.
+func (d Decision) held() bool {
+	return slices.ContainsFunc(d.Reasons, func(r Reason) bool { return r.Step == Young })
 }
 
 // Leading returns the index in Loads of the load that decided; false without any.

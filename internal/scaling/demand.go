@@ -98,9 +98,9 @@ func (in input) grow(l Load, v Verdict, says string) (int32, string) {
 		return want, fmt.Sprintf("%s, and nothing serves it: %d would bring it to %s", says, want, number(v.Total/float64(want)))
 	}
 	why := fmt.Sprintf("%s on %s is above %s: %d would bring it to %s", says, count(in.ready(), "ready pod"), number(l.High), want, number(v.Total/float64(want)))
-	if late := in.late(); late > 0 {
-		want = clamp(int64(want) + int64(late))
-		why += fmt.Sprintf("; made up for: %s", count(late, "pod that does not serve", "pods that do not serve"))
+	if gap := in.Replicas - in.trusted(); gap > 0 {
+		want = clamp(int64(want) + int64(gap))
+		why += fmt.Sprintf("; made up for: %s", count(gap, "pod that cannot be counted on", "pods that cannot be counted on"))
 	}
 	return max(in.Replicas, want), why
 }

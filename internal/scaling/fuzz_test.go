@@ -45,10 +45,15 @@ func randomWorld(r *rapid.T) *world {
 		start:    seconds("start", 600),
 		delay:    seconds("delay", 60),
 		replicas: int32(rapid.IntRange(0, 30).Draw(r, "replicas")),
+		order:    rapid.SampledFrom([]Order{OrderCost, OrderCost, OrderRank, OrderOrdinal}).Draw(r, "order"),
+		machines: rapid.IntRange(0, 30).Draw(r, "machines"),
+		stock:    rapid.IntRange(0, 30).Draw(r, "stock"),
+		refused:  map[string]bool{},
 	}
 	w.policy = Policy{
 		Min:           int32(rapid.IntRange(0, 5).Draw(r, "min")),
 		MinPodAge:     seconds("minPodAge", 1200),
+		AskBusy:       rapid.Bool().Draw(r, "askBusy"),
 		AgeFromReady:  rapid.Bool().Draw(r, "ageFromReady"),
 		StartDeadline: time.Second + seconds("deadline", 600),
 		Up:            randomRules(r, "up"),
@@ -107,7 +112,7 @@ func randomRules(r *rapid.T, name string) Rules {
 func (w *world) disturb(r *rapid.T) {
 	if len(w.pods) > 0 && rapid.IntRange(0, 2).Draw(r, "touch") == 0 {
 		p := &w.pods[rapid.IntRange(0, len(w.pods)-1).Draw(r, "pod")]
-		switch rapid.IntRange(0, 5).Draw(r, "what") {
+		switch rapid.IntRange(0, 7).Draw(r, "what") {
 		case 0:
 			p.Broken, p.Ready, p.ReadySince = "CrashLoopBackOff", false, time.Time{}
 			p.Restarts++
@@ -121,6 +126,10 @@ func (w *world) disturb(r *rapid.T) {
 			p.Phase = rapid.SampledFrom([]Phase{PhasePending, PhaseUnknown, PhaseRunning}).Draw(r, "phase")
 		case 5:
 			p.Restarts++
+		case 6:
+			p.Doomed = rapid.SampledFrom([]string{"", "a spot reclaim"}).Draw(r, "doomed")
+		case 7:
+			p.Busy = rapid.SampledFrom([]Busy{"", Idle, Working}).Draw(r, "busy")
 		}
 	}
 	switch rapid.IntRange(0, 19).Draw(r, "event") {
@@ -140,6 +149,6 @@ func (w *world) disturb(r *rapid.T) {
 // shuffle gives the pods costs at random: when nobody can say who goes, anyone may.
 func (w *world) shuffle(r *rapid.T) {
 	for i := range w.pods {
-		w.pods[i].UID = fmt.Sprintf("%08x", rapid.Uint32().Draw(r, "uid"))
+		w.pods[i].UID = fmt.Sprintf("%08x-%s", rapid.Uint32().Draw(r, "uid"), w.pods[i].Name)
 	}
 }

@@ -20,6 +20,16 @@ type History struct {
 	Moves []Move
 	// Sightings remember what each load's newest fresh reading amounted to when it was first seen.
 	Sightings []Sighting
+	// Stock is what is known of the elastic providers' stock.
+	Stock Stock
+	// Present are the pods of the last decision, leaving ones apart.
+	Present []Pod
+	// Removing is the scale-in that was written last, until its pods have gone.
+	Removing ScaleIn
+	// Held says that protected pods held back a scale-in at the last decision.
+	Held bool
+	// Account is what the target cost so far.
+	Account Account
 }
 
 // A Recommendation is what the load alone asked for at one time.
@@ -69,6 +79,9 @@ func (h History) After(o Observation, d Decision) History {
 	if d.Began {
 		h = h.begun(o)
 	}
+	h.Account = h.Account.after(o, d, h.Held)
+	h.Stock, h.Held = d.Stock, d.held()
+	h.Present, h.Removing = active(o.Pods), h.Removing.seen(o)
 	oldest := o.Now.Add(-memory)
 	h.Moves = slices.DeleteFunc(slices.Clone(h.Moves), func(m Move) bool { return m.At.Before(oldest) })
 	if d.Blind() {
@@ -85,9 +98,13 @@ func (h History) After(o Observation, d Decision) History {
 	return h
 }
 
-// Moved returns the history after replicas were written.
-func (h History) Moved(at time.Time, from, to int32) History {
-	h.Moves = append(slices.Clone(h.Moves), Move{At: at, From: from, To: to})
+// Moved returns the history after the decision's replicas were written.
+func (h History) Moved(o Observation, d Decision) History {
+	h.Moves = append(slices.Clone(h.Moves), Move{At: o.Now, From: o.Replicas, To: d.Replicas})
+	h.Removing = h.Removing.begun(o, d)
+	if d.Replicas > o.Replicas {
+		h.Stock.Tried = o.Now
+	}
 	return h
 }
 

@@ -17,7 +17,8 @@ func removalOrder(pods []Pod, at time.Time) []Pod {
 	sorted := slices.Clone(pods)
 	slices.SortStableFunc(sorted, func(a, b Pod) int {
 		return cmp.Or(
-			byState(a, b, crowd),
+			byState(a, b),
+			byCost(a, b, crowd),
 			byReadyTime(a, b, at),
 			byRestarts(a, b),
 			byAge(a, b, Pod.created, at),
@@ -31,7 +32,7 @@ func removalOrder(pods []Pod, at time.Time) []Pod {
 // controller may look. Ages are compared in powers of two and then by UID, so
 // that two pods change places as both grow older; what only holds at one moment is not sure.
 func surelyBefore(a, b Pod, crowd map[string]int) bool {
-	if c := byState(a, b, crowd); c != 0 {
+	if c := cmp.Or(byState(a, b), byCost(a, b, crowd)); c != 0 {
 		return c < 0
 	}
 	if a.Ready && !a.ReadySince.Equal(b.ReadySince) {
@@ -52,15 +53,18 @@ func crowding(pods []Pod) map[string]int {
 	return crowd
 }
 
-// byState compares by everything that is true of two pods whatever their age.
-func byState(a, b Pod, crowd map[string]int) int {
+// byState compares by what comes before the deletion cost, and cannot be steered.
+func byState(a, b Pod) int {
 	return cmp.Or(
 		boolFirst(a.Node == "", b.Node == ""),
 		cmp.Compare(phaseRank(a.Phase), phaseRank(b.Phase)),
 		boolFirst(!a.Ready, !b.Ready),
-		cmp.Compare(a.Cost, b.Cost),
-		cmp.Compare(crowd[b.Node], crowd[a.Node]),
 	)
+}
+
+// byCost compares by the deletion cost and by what else is true of two pods whatever their age.
+func byCost(a, b Pod, crowd map[string]int) int {
+	return cmp.Or(cmp.Compare(a.Cost, b.Cost), cmp.Compare(crowd[b.Node], crowd[a.Node]))
 }
 
 func byReadyTime(a, b Pod, at time.Time) int {

@@ -17,15 +17,22 @@ import (
 //	step 3/1                         fixed steps up/down
 //	up|down stabilize 3m limit 2 per 1m limit 50% per 1m select min|disabled
 //	minPodAge 20m [from ready]
+//	order rank|cost|ordinal          how pods are removed (default rank)
+//	machines 4 stock 2               pods with room on ordinary nodes; more are elastic, and of these so many find stock
+//	asks                             pods say whether they are busy, every second one is
 //	start 4m|never [deadline 10m]    from creation to ready
 //	load 1m 0.9x3 _x2 failed invalid readings a minute apart: as the index, _ for none
 //	work 1m 320x3 960x3              the same, as work shared by the ready pods
 //	also 0.5..0.8 0.9x3 _x2          a second load, read at the same times, each as the index
 //	wakes 3                          decide so often on every reading, a second apart
 //	at 5m scale 25|max 10|restart|rollout|rollout done|start 1m|unready 3|ready
+//	at 5m stock 8|busy 3|idle|doom 2  of the elastic stock; of so many pods from the first
 //	speak                            print the last sentence of every line
 func parseScenario(text string) (*world, error) {
-	w := &world{start: 0, delay: 3 * time.Second, policy: Policy{StartDeadline: 10 * time.Minute}}
+	w := &world{
+		delay: 3 * time.Second, policy: Policy{StartDeadline: 10 * time.Minute},
+		order: OrderRank, machines: plenty, stock: plenty, refused: map[string]bool{},
+	}
 	w.policy.Loads = []Load{{Name: "load", Low: 0.5, High: 0.8, Target: 0.65}}
 	for i, line := range strings.Split(text, "\n") {
 		line, _, _ = strings.Cut(line, "#")
@@ -54,6 +61,7 @@ func (w *world) startWarm() {
 		w.pods[i].Ready, w.pods[i].ReadySince, w.pods[i].Phase = true, w.pods[i].Created, PhaseRunning
 	}
 	w.replicas = n
+	clear(w.refused)
 }
 
 func (w *world) directive(verb string, args []string) (err error) {
@@ -82,6 +90,15 @@ func (w *world) directive(verb string, args []string) (err error) {
 	case "minPodAge":
 		w.policy.MinPodAge = a.duration()
 		w.policy.AgeFromReady = a.is("from") && a.is("ready")
+	case "order":
+		w.order = Order(a.next())
+	case "asks":
+		w.policy.AskBusy = true
+	case "machines":
+		w.machines = int(a.int())
+		if a.is("stock") {
+			w.stock = int(a.int())
+		}
 	case "start":
 		if w.start = -1; !a.is("never") {
 			w.start = a.duration()
@@ -238,10 +255,35 @@ func (a *arguments) event() event {
 	case "unready":
 		n := a.int()
 		e.do = func(w *world) { w.blink(int(n)) }
+	case "stock":
+		n := int(a.int())
+		e.do = func(w *world) { w.stock = n }
+	case "busy", "idle", "doom":
+		e.do = a.touch(verb)
 	case "ready":
 		e.do = func(w *world) { w.blink(0) }
 	default:
 		a.err = fmt.Errorf("no such event %q", verb)
 	}
 	return e
+}
+
+// touch does something to the first pods.
+func (a *arguments) touch(verb string) func(*world) {
+	n := plenty
+	if verb != "idle" {
+		n = int(a.int())
+	}
+	return func(w *world) {
+		for i := range w.pods[:min(n, len(w.pods))] {
+			switch verb {
+			case "busy":
+				w.pods[i].Busy = Working
+			case "idle":
+				w.pods[i].Busy = Idle
+			case "doom":
+				w.pods[i].Doomed = "a spot reclaim"
+			}
+		}
+	}
 }

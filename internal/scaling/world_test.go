@@ -32,7 +32,15 @@ type world struct {
 	woken    int      // of them made
 	lastOf   map[string]Reading
 	delay    time.Duration // how much later the ReplicaSet looks at the pods
+	order    Order
+	machines int             // pods that have room on ordinary nodes; the others are elastic
+	stock    int             // elastic pods that the provider has room for
+	refused  map[string]bool // elastic pods it had none for, by name
+	shortage time.Time       // when the newest pod was created that it has refused
 }
+
+// plenty is more pods than any scenario has.
+const plenty = 1 << 20
 
 // sample is one reading as the scenario gives it.
 type sample struct {
@@ -62,17 +70,52 @@ func (w *world) next() bool {
 		w.events[0].do(w)
 		w.events = w.events[1:]
 	}
+	w.spin(w.now)
 	w.ripen(w.now)
 	w.settle(w.now)
 	w.tick++
 	return true
 }
 
+// refusal is how long the provider takes to say that it has no stock.
+const refusal = 5 * time.Second
+
+// spin lets pods without stock fail, each to be replaced by another at once.
+func (w *world) spin(until time.Time) {
+	for {
+		first := -1
+		for i, p := range w.pods {
+			if w.refused[p.Name] && !p.Leaving && (first < 0 || p.Created.Before(w.pods[first].Created)) {
+				first = i
+			}
+		}
+		if first < 0 || w.pods[first].Created.Add(refusal).After(until) {
+			return
+		}
+		p := &w.pods[first]
+		p.SoldOut, p.Broken, p.Leaving, p.Ended = "NoStock", "Failed: NoStock", true, true
+		failed := p.Created.Add(refusal)
+		w.shortage = later(w.shortage, p.Created)
+		w.collect(3)
+		w.settle(failed)
+	}
+}
+
+// collect lets the garbage collector take all but the newest of the pods that ended.
+func (w *world) collect(keep int) {
+	ended := slices.DeleteFunc(slices.Clone(w.pods), func(p Pod) bool { return !p.Ended })
+	slices.SortStableFunc(ended, func(a, b Pod) int { return b.Created.Compare(a.Created) })
+	for _, old := range ended[min(keep, len(ended)):] {
+		w.pods = slices.DeleteFunc(w.pods, func(p Pod) bool { return p.UID == old.UID })
+		delete(w.refused, old.Name)
+	}
+}
+
 // ripen makes pods ready that have started.
 func (w *world) ripen(at time.Time) {
 	for i := range w.pods {
 		p := &w.pods[i]
-		if !p.Ready && p.Broken == "" && p.UnreadySince.IsZero() && w.start >= 0 && at.Sub(p.Created) >= w.start {
+		if !p.Ready && p.Broken == "" && !w.refused[p.Name] && p.UnreadySince.IsZero() && w.start >= 0 && at.Sub(p.Created) >= w.start {
 			p.Ready, p.ReadySince = true, p.Created.Add(w.start)
 			p.Phase = PhaseRunning
 		}
@@ -81,17 +124,52 @@ func (w *world) ripen(at time.Time) {
 
 // settle makes the pods match the replicas asked for.
 func (w *world) settle(at time.Time) {
-	for int32(len(w.pods)) < w.replicas {
-		w.born++
-		w.pods = append(w.pods, Pod{
-			Name: fmt.Sprintf("pod-%d", w.born), UID: fmt.Sprintf("%08x", uint32(w.born)*2654435761),
-			Node: fmt.Sprintf("node-%d", w.born%3), Phase: PhasePending, Created: at,
-		})
+	for int32(len(active(w.pods))) < w.replicas {
+		w.pods = append(w.pods, w.birth(at))
 	}
-	if surplus := len(w.pods) - int(w.replicas); surplus > 0 {
-		w.pods = replicaSetOrder(w.pods, at)[surplus:]
+	if surplus := len(active(w.pods)) - int(w.replicas); surplus > 0 {
+		left := slices.DeleteFunc(slices.Clone(w.pods), func(p Pod) bool { return !p.Leaving })
+		w.pods = append(left, w.removalOrder(active(w.pods), at)[surplus:]...)
 	}
 	slices.SortFunc(w.pods, func(a, b Pod) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// birth is a new pod, on an ordinary node while there is room.
+func (w *world) birth(at time.Time) Pod {
+	w.born++
+	p := Pod{
+		Name: fmt.Sprintf("pod-%d", w.born), UID: fmt.Sprintf("%08x", uint32(w.born)*2654435761),
+		Node: fmt.Sprintf("node-%d", w.born%3), Phase: PhasePending, Created: at,
+	}
+	taken, elastic := map[int32]bool{}, 0
+	for _, q := range active(w.pods) {
+		taken[q.Ordinal] = true
+		if q.Elastic {
+			elastic++
+		}
+	}
+	if w.order == OrderOrdinal {
+		for taken[p.Ordinal] {
+			p.Ordinal++
+		}
+	}
+	if len(active(w.pods))-elastic < w.machines {
+		return p
+	}
+	p.Node, p.Elastic = "vci-node1", true
+	if elastic >= w.stock {
+		w.refused[p.Name] = true
+	}
+	return p
+}
+
+// removalOrder is how the target's own controller sorts the pods.
+func (w *world) removalOrder(pods []Pod, at time.Time) []Pod {
+	if w.order == OrderOrdinal {
+		slices.SortFunc(pods, func(a, b Pod) int { return cmp.Compare(b.Ordinal, a.Ordinal) })
+		return pods
+	}
+	return replicaSetOrder(pods, at)
 }
 
 // replicaSetOrder sorts by the documented ranks, each as one number.
@@ -125,7 +203,10 @@ func replicaSetOrder(pods []Pod, at time.Time) []Pod {
 }
 
 func (w *world) observe() Observation {
-	o := Observation{Now: w.now, Replicas: w.replicas, Pods: slices.Clone(w.pods), Unsteerable: w.blocked}
+	o := Observation{Now: w.now, Replicas: w.replicas, Pods: slices.Clone(w.pods), Order: w.order, Unsteerable: w.blocked}
+	if w.blocked != "" {
+		o.Order = OrderUnknown
+	}
 	for i, l := range w.policy.Loads {
 		samples := w.samples
 		if i > 0 {
@@ -179,13 +260,16 @@ func (w *world) blink(n int) {
 // apply writes the decision and lets the ReplicaSet act, checking who dies.
 func (w *world) apply(t judge, d Decision) {
 	t.Helper()
+	w.answer(d)
 	if d.Replicas == w.replicas {
 		return
 	}
-	before, overMax := slices.Clone(w.pods), w.replicas > w.policy.Max
-	w.history = w.history.Moved(w.now, w.replicas, d.Replicas)
+	w.mark(d)
+	before, overMax := active(w.pods), w.replicas > w.policy.Max
+	w.history = w.history.Moved(w.observe(), d)
 	w.replicas = d.Replicas
 	w.settle(w.now.Add(w.delay))
+	w.checkLost(t, before, d)
 	for _, p := range before {
 		gone := !slices.ContainsFunc(w.pods, func(q Pod) bool { return q.UID == p.UID })
 		if gone && !overMax && w.isYoung(p) {
@@ -194,10 +278,58 @@ func (w *world) apply(t judge, d Decision) {
 	}
 }
 
+// mark sets the deletion costs that the decision needs, and takes back those it does not.
+func (w *world) mark(d Decision) {
+	if w.blocked != "" || w.order != OrderCost {
+		return
+	}
+	for i := range w.pods {
+		p := &w.pods[i]
+		if p.Marked = slices.Contains(d.Mark, p.Name); p.Marked {
+			p.Cost = -1
+		} else {
+			p.Cost = 0
+		}
+	}
+}
+
+// answer lets the pods that were asked say whether they are busy: every second one is.
+func (w *world) answer(d Decision) {
+	for i := range w.pods {
+		p := &w.pods[i]
+		if !slices.Contains(d.Ask, p.Name) {
+			continue
+		}
+		if p.Busy = Idle; p.UID < "8" {
+			p.Busy = Working
+		}
+	}
+}
+
+// checkLost asserts that just those pods went that the decision named, where their order is known.
+func (w *world) checkLost(t judge, before []Pod, d Decision) {
+	t.Helper()
+	if w.blocked != "" || w.order != OrderCost && w.order != OrderOrdinal || d.Replicas >= int32(len(before)) {
+		return
+	}
+	var gone []string
+	for _, p := range before {
+		if !slices.ContainsFunc(w.pods, func(q Pod) bool { return q.UID == p.UID }) {
+			gone = append(gone, p.Name)
+		}
+	}
+	want := slices.Sorted(slices.Values(d.Lose))
+	if slices.Sort(gone); !slices.Equal(gone, want) {
+		t.Errorf("at %s %v went, %v were chosen, %v marked\nbefore %+v", w.now.Sub(epoch), gone, want, d.Mark, before)
+	}
+}
+
 // isYoung is the promise in its own words: created less than minPodAge ago, not
-// broken, and not past the deadline for becoming ready.
+// broken, not past the deadline for becoming ready, and not waiting in the place
+// of a pod that found no stock.
 func (w *world) isYoung(p Pod) bool {
-	if w.policy.MinPodAge == 0 {
+	inItsPlace := p.Elastic && p.Phase == PhasePending && !w.shortage.IsZero() && p.Created.After(w.shortage)
+	if w.policy.MinPodAge == 0 || w.refused[p.Name] || inItsPlace || p.Doomed != "" {
 		return false
 	}
 	since := p.Created

@@ -6,38 +6,86 @@ import (
 	"time"
 )
 
-// young shrinks only by pods that would go before the first young one. A
-// deletion cost cannot keep that promise: a ReplicaSet removes unassigned,
-// pending and unready pods before it looks at the cost, and of the ready ones
-// the youngest. Only not shrinking can.
+// young shrinks only by pods that go before the first one that must stay. A
+// deletion cost alone cannot keep that promise: a ReplicaSet removes unassigned,
+// pending and unready pods before it looks at the cost, and those are often the
+// youngest. Where one of them is in the way, only not shrinking helps.
 func young(in input, want int32) (int32, string) {
-	pods := active(in.Pods)
 	if want >= in.Replicas {
 		return want, ""
 	}
-	if born := in.unborn(pods); born != "" {
+	if born := in.unborn(); born != "" {
 		return in.Replicas, born
 	}
-	if int(want) >= len(pods) {
-		return want, ""
+	least, why := in.least()
+	if least = min(least, in.Replicas); least > want {
+		return least, why
 	}
-	var protected []Pod
-	for _, p := range removalOrder(pods, in.Now) {
-		if in.young(p) {
-			protected = append(protected, p)
+	return want, ""
+}
+
+// least returns how few replicas can be had without losing a pod that must
+// stay, and what stands in the way of fewer.
+func (in input) least() (int32, string) {
+	switch order := in.order(); in.Order {
+	case OrderCost:
+		return in.leastOf(order, in.mustStay(order))
+	case OrderOrdinal:
+		i := slices.IndexFunc(order, in.young)
+		if i < 0 {
+			return 0, ""
+		}
+		return order[i].Ordinal + 1, in.goesNext(order[i])
+	case OrderRank:
+		return in.leastSure(order)
+	default:
+		i := slices.IndexFunc(order, in.young)
+		if i < 0 {
+			return 0, ""
+		}
+		return in.Replicas, fmt.Sprintf("%s decides which pods go, and %s is among them: %s", in.Unsteerable, order[i].Name, in.age(order[i]))
+	}
+}
+
+// mustStay returns what keeps a pod from being chosen. Young ones stay. While
+// one of them is elastic the ordinary ones stay as well: their nodes are paid
+// for in any case, and the money is saved when the elastic one may go.
+func (in input) mustStay(order []Pod) func(Pod) string {
+	elastic := slices.IndexFunc(order, func(p Pod) bool { return p.Elastic && in.young(p) })
+	return func(p Pod) string {
+		switch {
+		case in.young(p):
+			return in.goesNext(p)
+		case elastic >= 0 && !p.Elastic && !in.broken(p) && p.Doomed == "":
+			return fmt.Sprintf("%s is elastic and should go next: %s", order[elastic].Name, in.age(order[elastic]))
+		}
+		return ""
+	}
+}
+
+func (in input) leastOf(order []Pod, stays func(Pod) string) (int32, string) {
+	for i, p := range order {
+		if why := stays(p); why != "" {
+			return int32(len(order) - i), why
 		}
 	}
-	switch {
-	case len(protected) == 0:
-		return want, ""
-	case in.Unsteerable != "":
-		return in.Replicas, fmt.Sprintf("%s decides which pods go, and %s", in.Unsteerable, in.protects(protected[0]))
+	return 0, ""
+}
+
+// leastSure counts on nothing that only holds at this moment: of a ReplicaSet's
+// pods it lets go as many as are sure to go before every young one.
+func (in input) leastSure(order []Pod) (int32, string) {
+	protected := slices.DeleteFunc(slices.Clone(order), func(p Pod) bool { return !in.young(p) })
+	if len(protected) == 0 {
+		return 0, ""
 	}
-	floor := min(in.Replicas, int32(len(pods)-spare(pods, protected)))
-	if floor <= want {
-		return want, ""
+	crowd, least := crowding(order), int32(len(order))
+	for _, p := range order {
+		if !slices.ContainsFunc(protected, func(y Pod) bool { return y.UID == p.UID || !surelyBefore(p, y, crowd) }) {
+			least--
+		}
 	}
-	return floor, fmt.Sprintf("%s would go next: %s", protected[0].Name, in.age(protected[0]))
+	return least, in.goesNext(protected[0])
 }
 
 // watchLag is how long pods may take to be seen after their replicas were asked for.
@@ -45,29 +93,17 @@ const watchLag = time.Minute
 
 // unborn says so when replicas that were just asked for have no pods to be seen
 // yet. They may exist by now, and would be the first to go.
-func (in input) unborn(pods []Pod) string {
+func (in input) unborn() string {
 	last, moved := in.lastMove()
-	missing := in.Replicas - int32(len(pods))
+	missing := in.Replicas - int32(len(active(in.Pods)))
 	if in.MinPodAge == 0 || missing <= 0 || !moved || last.To < last.From || in.Now.Sub(last.At) > watchLag {
 		return ""
 	}
 	return fmt.Sprintf("%s asked for %s ago would go next, and cannot be seen yet", count(missing, "replica"), brief(in.Now.Sub(last.At)))
 }
 
-// spare counts the pods that are sure to go before every protected one: so many
-// can be removed, whatever the order among themselves.
-func spare(pods, protected []Pod) int {
-	crowd, n := crowding(pods), 0
-	for _, p := range pods {
-		if !slices.ContainsFunc(protected, func(y Pod) bool { return y.UID == p.UID || !surelyBefore(p, y, crowd) }) {
-			n++
-		}
-	}
-	return n
-}
-
-func (in input) protects(p Pod) string {
-	return fmt.Sprintf("%s is among them: %s", p.Name, in.age(p))
+func (in input) goesNext(p Pod) string {
+	return fmt.Sprintf("%s would go next: %s", p.Name, in.age(p))
 }
 
 func (in input) age(p Pod) string {
@@ -79,17 +115,4 @@ func (in input) age(p Pod) string {
 	default:
 		return fmt.Sprintf("not ready yet, protected until %s after it is", brief(in.MinPodAge))
 	}
-}
-
-// losing names the pods that a scale-in to n is expected to remove.
-func (in input) losing(n int32) []string {
-	pods := active(in.Pods)
-	if n >= in.Replicas || int(n) >= len(pods) {
-		return nil
-	}
-	var names []string
-	for _, p := range removalOrder(pods, in.Now)[:len(pods)-int(n)] {
-		names = append(names, p.Name)
-	}
-	return names
 }

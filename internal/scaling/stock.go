@@ -1,0 +1,159 @@
+package scaling
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// retries are the pauses before one pod more is tried while stock is out; the
+// last one repeats. Each try that fails costs two pods: a ReplicaSet replaces
+// one that failed before anybody can lower its replicas.
+var retries = []time.Duration{45 * time.Second, 3 * time.Minute, 10 * time.Minute}
+
+// stockMemory is how long a shortage is believed in that nobody tries any more.
+const stockMemory = 15 * time.Minute
+
+// Stock is what is known of the elastic providers' stock. Attempts to start a
+// pod are told apart by the pod's creation: stock is out when the newest
+// attempt that failed is not older than the newest that succeeded.
+type Stock struct {
+	// Failed is when the newest pod that found no stock was created; zero while there is stock.
+	Failed time.Time
+	// Seen is when that pod was first seen to have failed.
+	Seen time.Time
+	// Replaced says that it ended, so that its ReplicaSet created another in its place.
+	Replaced bool
+	// Message is the provider's own.
+	Message string
+	// Tried is when one pod more was last asked for, and Tries how many such tries failed.
+	Tried time.Time
+	Tries int
+}
+
+// Out reports whether stock is out.
+func (s Stock) Out() bool { return !s.Failed.IsZero() }
+
+// stock lowers what is asked for to what can be had. A ReplicaSet replaces a
+// failed pod at once, and the replacement fails as well: asking for what is not
+// there makes pods by the hundred.
+func stock(in input, want int32) (int32, string) {
+	able := in.obtainable()
+	if want <= able {
+		return want, ""
+	}
+	short := "there is no stock (" + in.Stock.Message + ")"
+	switch {
+	case able > in.Replicas:
+		return able, short + ": trying one pod more"
+	case in.trying():
+		return able, short + ": waiting for the one pod that is tried"
+	default:
+		return able, fmt.Sprintf("%s: %s be had; one more is tried in %s", short, can(able), brief(max(0, in.Stock.next().Sub(in.Now))))
+	}
+}
+
+// obtainable is how many replicas can be had: all one wants while there is
+// stock, else those that do not wait for it, and one more when it is time to try.
+func (in input) obtainable() int32 {
+	if !in.Stock.Out() {
+		return math.MaxInt32
+	}
+	able := in.Replicas
+	for _, p := range in.Pods {
+		if !p.Leaving && in.hopeless(p) {
+			able--
+		}
+	}
+	if able == in.Replicas && !in.trying() && !in.Now.Before(in.Stock.next()) {
+		return able + 1
+	}
+	return max(0, able)
+}
+
+// next is when one pod more may be tried.
+func (s Stock) next() time.Time {
+	return s.Seen.Add(retries[min(s.Tries, len(retries)-1)])
+}
+
+// trying reports whether the pod tried last has neither become ready nor failed.
+func (in input) trying() bool {
+	existing := int32(0)
+	for _, p := range active(in.Pods) {
+		existing++
+		if in.Stock.tries(p) && !p.Ready && !in.broken(p) {
+			return true
+		}
+	}
+	return in.Stock.Tried.After(in.Stock.Seen) && existing < in.Replicas
+}
+
+// tries reports whether the pod was created for the try under way.
+func (s Stock) tries(p Pod) bool {
+	return s.Tried.After(s.Seen) && !p.Created.Before(s.Tried.Truncate(time.Second))
+}
+
+// hopeless reports whether a pod waits for stock that is not there: it was
+// refused, or was created in the place of one that was.
+func (in input) hopeless(p Pod) bool {
+	switch {
+	case p.Ready:
+		return false
+	case in.refused(p) != "":
+		return true
+	case !in.Stock.Replaced || !p.Elastic || p.Phase != PhasePending:
+		return false
+	}
+	return p.Created.After(in.Stock.Failed) && !in.Stock.tries(p)
+}
+
+// refused says how a pod failed for lack of stock; empty when it did not. One
+// that an elastic node took and did not start in time counts: not every
+// provider says no.
+func (in input) refused(p Pod) string {
+	if p.SoldOut != "" || !p.Elastic || p.Ready || p.Phase != PhasePending || p.Leaving || p.Broken != "" {
+		return p.SoldOut
+	}
+	if in.waiting(p) <= in.StartDeadline {
+		return ""
+	}
+	return fmt.Sprintf("%s did not start within %s", p.Name, brief(in.StartDeadline))
+}
+
+// takeStock returns what is known of the stock, with what the pods tell.
+func (in input) takeStock() Stock {
+	s := in.History.Stock
+	var refused Pod
+	var got time.Time
+	for _, p := range in.Pods {
+		switch {
+		case in.refused(p) != "" && in.Now.Sub(later(p.Created, p.UnreadySince)) < max(stockMemory, 2*in.StartDeadline):
+			if refused.Name == "" || p.Created.After(refused.Created) {
+				refused = p
+			}
+		case p.Elastic && p.Ready:
+			got = later(got, p.Created)
+		}
+	}
+	if refused.Name != "" && refused.Created.After(s.Failed) {
+		if s.Out() && s.tries(refused) {
+			s.Tries++
+		}
+		s.Failed, s.Seen, s.Replaced, s.Message = refused.Created, in.Now, refused.Ended, in.refused(refused)
+	}
+	if got.After(s.Failed) || refused.Name == "" && in.Now.Sub(later(s.Seen, s.Tried)) > stockMemory {
+		return Stock{}
+	}
+	return s
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func can(n int32) string {
+	return count(n, "replica") + " can"
+}
