@@ -75,6 +75,9 @@ type LoadScalerSpec struct {
 	AgeFrom AgeFrom `json:"ageFrom,omitempty"`
 	// Startup says how long a new pod is trusted to become ready.
 	Startup *Startup `json:"startup,omitempty"`
+	// Busy says how to ask a pod whether it works on a request, so that one that does stays while another can go. Without
+	// it only the pods' annotation cusme.dev/busy tells.
+	Busy *Busy `json:"busy,omitempty"`
 	// DryRun decides and reports, and writes no replicas.
 	DryRun bool `json:"dryRun,omitempty"`
 }

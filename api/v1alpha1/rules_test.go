@@ -81,6 +81,9 @@ func TestExplain(t *testing.T) {
 		"lsc.status.reasons.why":       "sentence",
 		"lsc.status.startingReplicas":  "still trusted to become ready",
 		"lsc.spec.startup.deadline":    "the age by which a pod should be ready",
+		"lsc.spec.busy":                "annotation cusme.dev/busy",
+		"lsc.spec.busy.value":          "above 0 is busy",
+		"lsc.spec.busy.metric.above":   "up to which a pod is idle",
 		"lsc.spec.loads.http.tls":      "TLS settings",
 		"lsc.spec.scaleTargetRef.kind": "such as Deployment",
 	} {
