@@ -27,11 +27,13 @@ const (
 	// errorPageLimit is how much of an error page is read, in bytes: enough
 	// to empty most of them, so that the connection can be used again.
 	errorPageLimit = 4 << 10
+	// jsonFormat asks for JSON, in an Accept header.
+	jsonFormat = "application/json"
 )
 
 // openHTTP understands an HTTP source; field is its path in the spec.
 func openHTTP(load, field string, spec v1alpha1.HTTPSource, o Options) (Source, error) {
-	a := httpAddress{url: spec.URL, timeout: defaultTimeout, userAgent: userAgent(o)}
+	a := httpAddress{url: spec.URL, timeout: defaultTimeout, accept: jsonFormat, userAgent: userAgent(o)}
 	if spec.Timeout != nil {
 		a.timeout = spec.Timeout.Duration
 	}
@@ -58,6 +60,7 @@ type httpAddress struct {
 	url       string
 	timeout   time.Duration
 	insecure  bool
+	accept    string
 	userAgent string
 }
 
@@ -85,17 +88,22 @@ func (a httpAddress) check(field string) error {
 // for another's connections. Proxies of the environment are not asked: they
 // are for the way out of a cluster, and a load is read inside.
 func (a httpAddress) connect() endpoint {
-	u, err := url.Parse(a.url)
-	if err != nil {
-		u = &url.URL{} // check has refused it; asking fails with a sentence
-	}
-	e := &httpEndpoint{httpAddress: a, shown: bare(u), secrets: secrets(u), transport: &http.Transport{
+	return a.over(&http.Transport{
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: a.insecure},
 		MaxIdleConnsPerHost:    1,
 		IdleConnTimeout:        5 * time.Minute,
 		MaxResponseHeaderBytes: headerLimit,
 		DisableCompression:     true, // answers are a few hundred bytes
-	}}
+	})
+}
+
+// over prepares to ask over a transport's connections.
+func (a httpAddress) over(t *http.Transport) *httpEndpoint {
+	u, err := url.Parse(a.url)
+	if err != nil {
+		u = &url.URL{} // check has refused it; asking fails with a sentence
+	}
+	e := &httpEndpoint{httpAddress: a, shown: bare(u), secrets: secrets(u), transport: t}
 	e.client = &http.Client{Transport: e.transport, CheckRedirect: e.checkRedirect}
 	return e
 }
@@ -119,7 +127,7 @@ func (e *httpEndpoint) ask(ctx context.Context) (answer, error) {
 		return answer{}, failed("%s cannot be asked: %w", e.shown, e.hushed(err))
 	}
 	request.Header.Set("User-Agent", e.userAgent)
-	request.Header.Set("Accept", "application/json")
+	request.Header.Set("Accept", e.accept)
 	asked := time.Now()
 	response, err := e.client.Do(request)
 	if err != nil {
@@ -147,7 +155,7 @@ func (e *httpEndpoint) read(r *http.Response) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, bodyLimit+1))
 	switch {
 	case len(body) > bodyLimit:
-		return nil, invalid("%s answered more than %d KiB, expected a short JSON document", e.shown, bodyLimit>>10)
+		return nil, invalid("%s answered more than %d KiB, expected a short document", e.shown, bodyLimit>>10)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, failed("%s broke its answer off after %d bytes", e.shown, len(body))
 	case err != nil:

@@ -51,16 +51,18 @@ type yield struct {
 	types []*cel.Type
 }
 
-// Both allow a type known at evaluation only, which is what most of an answer is.
+// All allow a type known at evaluation only, which is what most of an answer is.
 var (
 	aNumber    = yield{"a number", []*cel.Type{cel.DoubleType, cel.IntType, cel.UintType, cel.DynType}}
 	aTimestamp = yield{"a timestamp", []*cel.Type{cel.TimestampType, cel.DynType}}
+	aVerdict   = yield{"a bool or a number", append([]*cel.Type{cel.BoolType}, aNumber.types...)}
 )
 
 // compile understands text, which must yield what is wanted as far as that is
-// known before evaluation. The error names the field in its whole path.
-func compile(load, field, text string, want yield) (expression, error) {
-	path := fmt.Sprintf("loads[%s].%s", load, field)
+// known before evaluation. The error names the field in its whole path: what
+// it is in, such as "loads[backend].", and the field.
+func compile(in, field, text string, want yield) (expression, error) {
+	path := in + field
 	env, err := environment()
 	if err != nil {
 		return expression{}, fmt.Errorf("%s: preparing CEL: %w", path, err)
@@ -90,11 +92,12 @@ func (m measure) texts() [2]string { return [2]string{m.value.text, m.observedAt
 
 // compileMeasure compiles a kind's two expressions; an empty observedAt is absent.
 func compileMeasure(load, kind, value, observedAt string) (m measure, err error) {
-	m.value, err = compile(load, kind+".value", value, aNumber)
+	in := fmt.Sprintf("loads[%s].", load)
+	m.value, err = compile(in, kind+".value", value, aNumber)
 	if err != nil || observedAt == "" {
 		return m, err
 	}
-	m.observedAt, err = compile(load, kind+".observedAt", observedAt, aTimestamp)
+	m.observedAt, err = compile(in, kind+".observedAt", observedAt, aTimestamp)
 	return m, err
 }
 
@@ -127,13 +130,31 @@ func (e expression) eval(d document) (ref.Val, error) {
 	return nil, invalid("%s: %s%s", e.field, printable(err.Error(), sentenceLimit), hint)
 }
 
-// number evaluates to a number that a load can be. What else came is named by
-// its type only: the rest of an answer is nobody's business.
+// number evaluates to a number that a load can be.
 func (e expression) number(d document) (float64, error) {
 	out, err := e.eval(d)
 	if err != nil {
 		return 0, err
 	}
+	return e.numeric(out)
+}
+
+// verdict evaluates to true, or to a number above 0.
+func (e expression) verdict(d document) (bool, error) {
+	out, err := e.eval(d)
+	if err != nil {
+		return false, err
+	}
+	if yes, ok := out.(types.Bool); ok {
+		return bool(yes), nil
+	}
+	f, err := e.numeric(out)
+	return f > 0, err
+}
+
+// numeric returns the finite number of 0 or more that was yielded. What else
+// came is named by its type only: the rest of an answer is nobody's business.
+func (e expression) numeric(out ref.Val) (float64, error) {
 	var f float64
 	switch v := out.(type) {
 	case types.Double:

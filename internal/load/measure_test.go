@@ -52,7 +52,7 @@ func TestValue(t *testing.T) {
 		{value: `body.l.map(a, body.l.map(b, body.l.map(c, c))).size()`, body: `{"l": [` + strings.Repeat("1,", 999) + `1]}`, says: "cost limit exceeded"},
 	} {
 		t.Run(c.value, func(t *testing.T) {
-			e, err := compile("backend", "http.value", c.value, aNumber)
+			e, err := compile("loads[backend].", "http.value", c.value, aNumber)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -15,16 +16,20 @@ import (
 
 // Readings keeps the newest reading of every load that somebody follows. It
 // polls each distinct endpoint once per interval, however many loads of however
-// many scalers read it. All methods may be called at any time from anywhere.
+// many scalers read it. Besides, it asks single pods whether they are busy. All
+// methods may be called at any time from anywhere.
 type Readings struct {
 	open    func(v1alpha1.Load) (Source, error)
 	context context.Context // ends with Close; pollers outlive every call that starts them
 	end     context.CancelFunc
 	running sync.WaitGroup
+	pods    *http.Transport // to all pods that are asked whether they are busy
+	reach   func(httpAddress) endpoint
 
-	mu      sync.Mutex
-	scalers map[string]*follower
-	pollers map[pollKey]*poller
+	mu        sync.Mutex
+	scalers   map[string]*follower
+	pollers   map[pollKey]*poller
+	inquirers map[string]*inquirer
 }
 
 // A follower is one scaler's loads.
@@ -47,12 +52,19 @@ type subscription struct {
 // NewReadings returns an empty set. Close ends it.
 func NewReadings(o Options) *Readings {
 	ctx, end := context.WithCancel(context.Background())
+	pods := podTransport()
 	return &Readings{
 		open:    func(l v1alpha1.Load) (Source, error) { return Open(l, o) },
 		context: ctx,
 		end:     end,
-		scalers: map[string]*follower{},
-		pollers: map[pollKey]*poller{},
+		pods:    pods,
+		reach: func(a httpAddress) endpoint {
+			a.userAgent = userAgent(o)
+			return a.over(pods)
+		},
+		scalers:   map[string]*follower{},
+		pollers:   map[pollKey]*poller{},
+		inquirers: map[string]*inquirer{},
 	}
 }
 
@@ -185,11 +197,12 @@ func (r *Readings) Latest(scaler string) []scaling.Reading {
 	return out
 }
 
-// Forget stops reading for a scaler. No call of its wake begins afterwards; one
-// may still be under way.
+// Forget stops reading for a scaler, and asking its pods; their answers are
+// dropped. No call of a wake of its begins afterwards; one may still be under way.
 func (r *Readings) Forget(scaler string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.dismiss(scaler)
 	f := r.scalers[scaler]
 	if f == nil {
 		return
@@ -201,14 +214,18 @@ func (r *Readings) Forget(scaler string) {
 	}
 }
 
-// Close ends all polling, and returns when every goroutine has ended. Latest
-// still answers.
+// Close ends all polling and all inquiries, and returns when every goroutine has
+// ended. Latest still answers; what pods answered is dropped.
 func (r *Readings) Close() {
 	r.mu.Lock()
 	r.end()
 	for _, f := range r.scalers {
 		f.bell.silent = true
 	}
+	for scaler := range r.inquirers {
+		r.dismiss(scaler)
+	}
 	r.mu.Unlock()
 	r.running.Wait()
+	r.pods.CloseIdleConnections()
 }
