@@ -157,9 +157,10 @@ func TestPodOverIPv6(t *testing.T) {
 
 // TestInquiryOverHTTP runs the whole way, over real connections, and leaves no
 // goroutine behind (TestMain looks). A pod that is asked again is asked over the
-// same connection, with nothing on it that tells a pod a secret.
+// same connection, until Close, with nothing on it that tells a pod a secret.
 func TestInquiryOverHTTP(t *testing.T) {
 	var connections, asked atomic.Int32
+	closed := make(chan bool, 1)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
 		if r.Method != "GET" || r.URL.String() != "/metrics?gpu=1" || r.UserAgent() != "cusme/v9" || r.Header.Get("Accept") != textFormat || len(r.Header) != 2 {
@@ -168,8 +169,11 @@ func TestInquiryOverHTTP(t *testing.T) {
 		io.WriteString(w, "gpu_util 0\n")
 	}))
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-		if s == http.StateNew {
+		switch s {
+		case http.StateNew:
 			connections.Add(1)
+		case http.StateClosed:
+			closed <- true
 		}
 	}
 	server.Start()
@@ -185,17 +189,24 @@ func TestInquiryOverHTTP(t *testing.T) {
 		if err := r.Ask("scaler", spec, []Candidate{{UID: "a", Address: "127.0.0.1"}}, func() { woken <- true }); err != nil {
 			t.Fatal(err)
 		}
-		select {
-		case <-woken:
-		case <-time.After(10 * time.Second):
-			t.Fatal("nobody was woken")
-		}
+		within(t, woken, "nobody was woken")
 		if got := r.Answers("scaler")["a"]; got != scaling.Idle {
 			t.Errorf("got %q, silences %v", got, r.Silences("scaler"))
 		}
 	}
 	if asked.Load() != 3 || connections.Load() != 1 {
 		t.Errorf("asked %d times over %d connections, want 3 and 1", asked.Load(), connections.Load())
+	}
+	r.Close()
+	within(t, closed, "the connection stays open after Close")
+}
+
+func within(t *testing.T, happens chan bool, otherwise string) {
+	t.Helper()
+	select {
+	case <-happens:
+	case <-time.After(10 * time.Second):
+		t.Fatal(otherwise)
 	}
 }
 
