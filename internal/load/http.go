@@ -97,7 +97,8 @@ func (a httpAddress) connect() endpoint {
 	})
 }
 
-// over prepares to ask over a transport's connections.
+// over prepares to ask over a transport. Closing the endpoint closes all of the
+// transport's connections, which others may share.
 func (a httpAddress) over(t *http.Transport) *httpEndpoint {
 	u, err := url.Parse(a.url)
 	if err != nil {
