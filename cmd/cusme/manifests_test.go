@@ -27,7 +27,8 @@ import (
 const manifests = "../../config"
 
 // What the controller may do in every namespace, beyond what every account may.
-const rightsEverywhere = `deployments.apps get list watch
+const rightsEverywhere = `balancers.autoscaling.volcano.sh get list watch
+deployments.apps get list watch
 deployments.apps/scale get update
 events.events.k8s.io create
 loadscalers.cusme.dev get list watch
@@ -36,8 +37,11 @@ nodes get list watch
 pods get list patch watch
 replicasets.apps get list watch
 replicasets.apps/scale get update
+resourcepolicies.scheduling.alibabacloud.com get list watch
+resourcepolicies.scheduling.vke.volcengine.com get list watch
 statefulsets.apps get list watch
 statefulsets.apps/scale get update
+workloadspreads.apps.kruise.io get list watch
 `
 
 // What it may do in its own, too.

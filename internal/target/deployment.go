@@ -3,6 +3,7 @@ package target
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -46,24 +47,68 @@ func (t *Targets) observeDeployment(ctx context.Context, ref Ref) (State, error)
 	if err != nil {
 		return State{}, err
 	}
-	c := t.deploymentChoice(&d, pods)
+	c, err := t.deploymentChoice(ctx, ref, &d, pods)
+	if err != nil {
+		return State{}, err
+	}
+	seen := t.scalingPods(ctx, pods)
+	t.date(ctx, &d, pods, seen)
 	return State{
 		Ref:             ref,
 		UID:             d.UID,
 		ResourceVersion: d.ResourceVersion,
 		Replicas:        ptr.Deref(d.Spec.Replicas, 1),
-		Pods:            t.scalingPods(ctx, pods),
+		Pods:            seen,
 		Order:           c.order,
 		Unsteerable:     c.by,
 		pods:            pods,
 	}, nil
 }
 
-func (t *Targets) deploymentChoice(d *appsv1.Deployment, pods []*corev1.Pod) choice {
+func (t *Targets) deploymentChoice(ctx context.Context, ref Ref, d *appsv1.Deployment, pods []*corev1.Pod) (choice, error) {
 	if by := rollout(d, liveReplicaSets(pods)); by != "" {
-		return choice{scaling.OrderUnknown, by}
+		return choice{scaling.OrderUnknown, by}, nil
 	}
-	return t.byReplicaSet(pods)
+	return t.byReplicaSet(ctx, ref, pods)
+}
+
+// revisionAnnotation is where Deployment controllers count a Deployment's
+// templates, on the Deployment and on each of its ReplicaSets.
+const revisionAnnotation = "deployment.kubernetes.io/revision"
+
+// revision is 0 where there is none.
+func revision(o metav1.Object) int64 {
+	n, err := strconv.ParseInt(o.GetAnnotations()[revisionAnnotation], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// date says of pods, which seen holds in the same order, whether they are of an
+// older template than the Deployment's newest.
+func (t *Targets) date(ctx context.Context, d *appsv1.Deployment, pods []*corev1.Pod, seen []scaling.Pod) {
+	outdated := map[types.UID]bool{}
+	for i, p := range pods {
+		owner := metav1.GetControllerOfNoCopy(p)
+		if owner == nil {
+			continue
+		}
+		if _, asked := outdated[owner.UID]; !asked {
+			outdated[owner.UID] = t.outdated(ctx, d, owner)
+		}
+		seen[i].Outdated = outdated[owner.UID]
+	}
+}
+
+// outdated reports whether a ReplicaSet is known to be of an older revision.
+func (t *Targets) outdated(ctx context.Context, d *appsv1.Deployment, owner *metav1.OwnerReference) bool {
+	set := partial(replicaSetKind)
+	key := client.ObjectKey{Namespace: d.Namespace, Name: owner.Name}
+	if err := t.cache.Get(ctx, key, set, client.UnsafeDisableDeepCopy); err != nil || set.UID != owner.UID {
+		return false
+	}
+	return revision(set) > 0 && revision(set) < revision(d)
 }
 
 // acknowledged fails with ErrBehind while the Deployment's controller has not

@@ -23,6 +23,8 @@ type memory struct {
 	// the watch showed when it was asked. Not used for Deployments.
 	scale *autoscalingv1.Scale
 	seen  string
+	// first is used for StatefulSets.
+	first firstOrdinal
 	// patched are our patches of its pods that the watch may not show yet.
 	patched []podVersion
 	// marks are the UIDs of its marked pods, and marksSince when they were first

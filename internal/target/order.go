@@ -2,6 +2,7 @@ package target
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 
@@ -18,15 +19,21 @@ type choice struct {
 	by    string
 }
 
-// byReplicaSet is the choice of a single ReplicaSet controller between pods.
-func (t *Targets) byReplicaSet(pods []*corev1.Pod) choice {
-	switch p := foreignlyPriced(pods); {
-	case p != nil:
-		return choice{scaling.OrderUnknown, fmt.Sprintf("whoever set the deletion cost of pod %s", p.Name)}
-	case !t.steers:
-		return choice{scaling.OrderRank, "the ReplicaSet controller, as cusme may not patch pods,"}
+// byReplicaSet is the choice of a ReplicaSet controller between all pods of a target.
+func (t *Targets) byReplicaSet(ctx context.Context, ref Ref, pods []*corev1.Pod) (choice, error) {
+	owner, err := t.foreignOwner(ctx, ref, pods)
+	if err != nil {
+		return choice{}, err
 	}
-	return choice{order: scaling.OrderCost}
+	switch p := foreignlyPriced(pods); {
+	case owner != "":
+		return choice{scaling.OrderUnknown, owner}, nil
+	case p != nil:
+		return choice{scaling.OrderUnknown, fmt.Sprintf("whoever set the deletion cost of pod %s", p.Name)}, nil
+	case !t.steers:
+		return choice{scaling.OrderRank, "the ReplicaSet controller, as cusme may not patch pods,"}, nil
+	}
+	return choice{order: scaling.OrderCost}, nil
 }
 
 // foreignlyPriced returns the first pod, by name, whose deletion cost is not

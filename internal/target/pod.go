@@ -36,34 +36,42 @@ const providerFailed = "ProviderFailed"
 
 // scalingPods returns what scaling needs to know of pods.
 func (t *Targets) scalingPods(ctx context.Context, pods []*corev1.Pod) []scaling.Pod {
-	elastic := map[string]bool{}
+	hosts := map[string]host{}
 	seen := make([]scaling.Pod, 0, len(pods))
 	for _, p := range pods {
 		node := p.Spec.NodeName
-		if _, asked := elastic[node]; !asked {
-			elastic[node] = t.elastic(ctx, node)
+		if _, asked := hosts[node]; !asked {
+			hosts[node] = t.host(ctx, node)
 		}
-		seen = append(seen, podOf(p, elastic[node]))
+		seen = append(seen, podOf(p, hosts[node]))
 	}
 	return seen
 }
 
-// elastic reports whether a node is known to be elastic. A node that is gone,
-// or may not be read, is taken for an ordinary one.
-func (t *Targets) elastic(ctx context.Context, name string) bool {
+// host is what is known of a pod's node. The zero value is an ordinary one.
+type host struct {
+	elastic bool
+	// provider is whose elastic node it is.
+	provider elastic.Provider
+}
+
+// host returns what is known of a node. One that is gone, or may not be read,
+// is taken for an ordinary one.
+func (t *Targets) host(ctx context.Context, name string) host {
 	if !t.nodes || name == "" {
-		return false
+		return host{}
 	}
 	var node corev1.Node
 	if err := t.cache.Get(ctx, client.ObjectKey{Name: name}, &node, client.UnsafeDisableDeepCopy); err != nil {
-		return false
+		return host{}
 	}
-	_, ok := elastic.Known().Of(&node)
-	return ok
+	provider, ok := t.rules.Of(&node)
+	return host{elastic: ok, provider: provider}
 }
 
-// podOf returns what scaling needs to know of a pod on a node that is elastic or not.
-func podOf(p *corev1.Pod, elastic bool) scaling.Pod {
+// podOf returns what scaling needs to know of a pod on a node, but for what
+// only its owners know: Ordinal and Outdated.
+func podOf(p *corev1.Pod, on host) scaling.Pod {
 	pod := scaling.Pod{
 		Name:            p.Name,
 		UID:             string(p.UID),
@@ -76,7 +84,9 @@ func podOf(p *corev1.Pod, elastic bool) scaling.Pod {
 		Marked:          marked(p),
 		Busy:            busy(p),
 		Broken:          broken(p),
-		Elastic:         elastic,
+		SoldOut:         soldOut(p, on),
+		Doomed:          doomed(p, on),
+		Elastic:         on.elastic,
 		Leaving:         leaving(p),
 		Ended:           ended(p),
 	}
@@ -141,6 +151,34 @@ func cost(p *corev1.Pod) int32 {
 		return 0
 	}
 	return int32(n)
+}
+
+// soldOut is what the provider of an elastic node said when it had nothing left for a pod.
+func soldOut(p *corev1.Pod, on host) string {
+	if !on.elastic {
+		return ""
+	}
+	message, _ := on.provider.SoldOut(p)
+	return message
+}
+
+// doomed says what will take a pod away that is not leaving yet: its provider,
+// which gives notice of minutes, or a preemption, a drain or a taint.
+func doomed(p *corev1.Pod, on host) string {
+	if leaving(p) {
+		return ""
+	}
+	if on.elastic {
+		if why, ok := on.provider.Reclaim(p); ok {
+			return why
+		}
+	}
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue {
+			return fmt.Sprintf("being evicted (%s)", c.Reason)
+		}
+	}
+	return ""
 }
 
 // broken says why a pod cannot serve. It leaves out messages that count

@@ -10,21 +10,36 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
+	"cusme.dev/cusme/internal/elastic"
 	"cusme.dev/cusme/internal/scaling"
 )
 
 // podCase is a file of testdata/pods.
 type podCase struct {
-	Why  string      `json:"why"`
-	Pod  corev1.Pod  `json:"pod"`
-	Want scaling.Pod `json:"want"`
+	Why string `json:"why"`
+	// Node is the elastic node it runs on; none for an ordinary one.
+	Node *corev1.Node `json:"node"`
+	Pod  corev1.Pod   `json:"pod"`
+	Want scaling.Pod  `json:"want"`
+}
+
+func (c podCase) host(t *testing.T) host {
+	t.Helper()
+	if c.Node == nil {
+		return host{}
+	}
+	provider, ok := elastic.Known().Of(c.Node)
+	if !ok {
+		t.Fatalf("nobody knows the elastic node %s", c.Node.Name)
+	}
+	return host{elastic: true, provider: provider}
 }
 
 func podCases(t *testing.T) map[string]podCase {
 	t.Helper()
 	files, err := filepath.Glob("testdata/pods/*.yaml")
-	if err != nil || len(files) < 15 {
-		t.Fatalf("testdata/pods has %d pods (%v), want all fifteen", len(files), err)
+	if err != nil || len(files) < 21 {
+		t.Fatalf("testdata/pods has %d pods (%v), want all twenty-one", len(files), err)
 	}
 	cases := map[string]podCase{}
 	for _, file := range files {
@@ -52,10 +67,10 @@ func utc(p scaling.Pod) scaling.Pod {
 func TestPodOf(t *testing.T) {
 	for name, c := range podCases(t) {
 		t.Run(name, func(t *testing.T) {
-			if got := utc(podOf(&c.Pod, false)); got != utc(c.Want) {
+			if got := utc(podOf(&c.Pod, c.host(t))); got != utc(c.Want) {
 				t.Errorf("%s\n got %+v\nwant %+v", c.Why, got, c.Want)
 			}
-			if !podOf(&c.Pod, true).Elastic {
+			if !podOf(&c.Pod, host{elastic: true}).Elastic {
 				t.Error("a pod on an elastic node is not elastic")
 			}
 		})

@@ -49,13 +49,22 @@ func (t *Targets) observeScaled(ctx context.Context, ref Ref) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	c := t.chooser(ref, pods)
+	c, err := t.chooser(ctx, ref, pods)
+	if err != nil {
+		return State{}, err
+	}
+	own := t.scalingPods(ctx, pods)
+	if ref.gvk().GroupKind() == statefulSetKind.GroupKind() {
+		if err := t.number(ctx, ref, seen, pods, own); err != nil {
+			return State{}, err
+		}
+	}
 	return State{
 		Ref:             ref,
 		UID:             scale.UID,
 		ResourceVersion: scale.ResourceVersion,
 		Replicas:        scale.Spec.Replicas,
-		Pods:            t.scalingPods(ctx, pods),
+		Pods:            own,
 		Order:           c.order,
 		Unsteerable:     c.by,
 		pods:            pods,
@@ -63,14 +72,14 @@ func (t *Targets) observeScaled(ctx context.Context, ref Ref) (State, error) {
 }
 
 // chooser says how, and by whom, the pods to remove are chosen.
-func (t *Targets) chooser(ref Ref, pods []*corev1.Pod) choice {
+func (t *Targets) chooser(ctx context.Context, ref Ref, pods []*corev1.Pod) (choice, error) {
 	switch ref.gvk().GroupKind() {
 	case replicaSetKind.GroupKind():
-		return t.byReplicaSet(pods)
+		return t.byReplicaSet(ctx, ref, pods)
 	case statefulSetKind.GroupKind():
-		return choice{scaling.OrderOrdinal, "a StatefulSet (highest ordinals first)"}
+		return choice{scaling.OrderOrdinal, "a StatefulSet (highest ordinals first)"}, nil
 	}
-	return choice{scaling.OrderUnknown, fmt.Sprintf("the controller of kind %s, by rules of its own,", ref.Kind)}
+	return choice{scaling.OrderUnknown, fmt.Sprintf("the controller of kind %s, by rules of its own,", ref.Kind)}, nil
 }
 
 // metadata returns the target as its kind's watch shows it. The first call for

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"cusme.dev/cusme/internal/elastic"
 	"cusme.dev/cusme/internal/scaling"
 )
 
@@ -99,6 +100,8 @@ type Options struct {
 	OnChange func(Ref)
 	// Nodes says that nodes may be read. Without it no pod is elastic.
 	Nodes bool
+	// Elastic knows elastic nodes; nil stands for elastic.Known.
+	Elastic elastic.Rules
 	// Steer says that pods may be patched. Without it cusme chooses no pods.
 	Steer bool
 	// Settle is how long after marks are seen the ReplicaSet controller is
@@ -114,6 +117,7 @@ type Targets struct {
 	client   client.Client
 	onChange func(Ref)
 	nodes    bool
+	rules    elastic.Rules
 	steers   bool
 	settle   time.Duration
 	now      func() time.Time
@@ -124,6 +128,9 @@ type Targets struct {
 	// Beginning to watch a kind asks the API server what it is; nobody's pods wait for that.
 	kindsMu sync.Mutex
 	kinds   map[schema.GroupVersionKind]watchedKind
+
+	foreignMu sync.Mutex
+	foreign   []foreignKind
 }
 
 // New returns Targets that see through c and write through cl. It registers its
@@ -135,14 +142,19 @@ func New(ctx context.Context, c cache.Cache, cl client.Client, o Options) (*Targ
 		client:   cl,
 		onChange: o.OnChange,
 		nodes:    o.Nodes,
+		rules:    o.Elastic,
 		steers:   o.Steer,
 		settle:   o.Settle,
 		now:      o.Now,
 		known:    map[string]map[Ref]*memory{},
 		kinds:    map[schema.GroupVersionKind]watchedKind{},
+		foreign:  foreignKinds(),
 	}
 	if t.onChange == nil {
 		t.onChange = func(Ref) {}
+	}
+	if t.rules == nil {
+		t.rules = elastic.Known()
 	}
 	if t.now == nil {
 		t.now = time.Now

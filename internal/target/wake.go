@@ -67,7 +67,7 @@ func (c changes) OnDelete(obj any) {
 
 // podChanges wakes the targets a pod belongs to, or did before the change.
 func (t *Targets) podChanges() changes {
-	return changes{matter: podMatters, wake: func(versions ...client.Object) {
+	return changes{matter: t.podMatters, wake: func(versions ...client.Object) {
 		woken := map[Ref]bool{}
 		for _, v := range versions {
 			if pod, ok := v.(*corev1.Pod); ok {
@@ -77,15 +77,23 @@ func (t *Targets) podChanges() changes {
 	}}
 }
 
-// podMatters compares pods by what scaling sees of them, and by what decides
-// whose they are.
-func podMatters(was, is client.Object) bool {
+// podMatters compares pods by what scaling sees of them, on whosever node they
+// may be, and by what decides whose they are.
+func (t *Targets) podMatters(was, is client.Object) bool {
 	w, ok := was.(*corev1.Pod)
 	i, same := is.(*corev1.Pod)
 	if !ok || !same {
 		return false
 	}
-	return podOf(w, false) != podOf(i, false) || controller(w) != controller(i) || !maps.Equal(w.Labels, i.Labels)
+	if podOf(w, host{}) != podOf(i, host{}) {
+		return true
+	}
+	for _, p := range t.rules {
+		if on := (host{elastic: true, provider: p}); soldOut(w, on) != soldOut(i, on) || doomed(w, on) != doomed(i, on) {
+			return true
+		}
+	}
+	return controller(w) != controller(i) || !maps.Equal(w.Labels, i.Labels)
 }
 
 func (t *Targets) wakeFamilies(pod *corev1.Pod, woken map[Ref]bool) {
@@ -161,6 +169,7 @@ type vitals struct {
 	generation, observed int64
 	leaving              bool
 	replicas, updated    int32
+	revision             int64
 }
 
 func vitalsOf(o client.Object) vitals {
@@ -169,6 +178,7 @@ func vitalsOf(o client.Object) vitals {
 		owner:      controller(o),
 		generation: o.GetGeneration(),
 		leaving:    o.GetDeletionTimestamp() != nil,
+		revision:   revision(o),
 	}
 	if d, ok := o.(*appsv1.Deployment); ok {
 		v.observed, v.replicas, v.updated = d.Status.ObservedGeneration, d.Status.Replicas, d.Status.UpdatedReplicas

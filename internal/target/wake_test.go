@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"cusme.dev/cusme/internal/clustertest"
+	"cusme.dev/cusme/internal/elastic"
 )
 
 var configMap = metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}
@@ -40,6 +41,12 @@ func TestPodChangesThatMatter(t *testing.T) {
 		"mark":              {func(p *corev1.Pod) { p.Annotations[markAnnotation] = "-7" }, true},
 		"busy":              {func(p *corev1.Pod) { p.Annotations[busyAnnotation] = "true" }, true},
 		"address":           {func(p *corev1.Pod) { p.Status.PodIP = "10.0.0.1" }, false},
+		"disruption": {func(p *corev1.Pod) {
+			p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.DisruptionTarget, Status: "True", Reason: "EvictionByEvictionAPI"})
+		}, true},
+		"spot notice": {func(p *corev1.Pod) {
+			p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: "ContainerInstanceExpired", Status: "True"})
+		}, true},
 		"waiting": {func(p *corev1.Pod) {
 			p.Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
 		}, true},
@@ -50,7 +57,7 @@ func TestPodChangesThatMatter(t *testing.T) {
 	} {
 		is := base.DeepCopy()
 		c.change(is)
-		if got := podMatters(&base, is); got != c.want {
+		if got := (&Targets{rules: elastic.Known()}).podMatters(&base, is); got != c.want {
 			t.Errorf("a change of %s matters: %v, want %v", name, got, c.want)
 		}
 	}
@@ -69,6 +76,7 @@ func TestDeploymentChangesThatMatter(t *testing.T) {
 		"replicas":   {func(d *appsv1.Deployment) { d.Status.Replicas = 3 }, true},
 		"updated":    {func(d *appsv1.Deployment) { d.Status.UpdatedReplicas = 1 }, true},
 		"deletion":   {func(d *appsv1.Deployment) { d.DeletionTimestamp = ptr.To(metav1.Now()) }, true},
+		"revision":   {func(d *appsv1.Deployment) { d.Annotations = map[string]string{revisionAnnotation: "2"} }, true},
 		"identity":   {func(d *appsv1.Deployment) { d.UID = "u" }, true},
 	} {
 		is := base.DeepCopy()

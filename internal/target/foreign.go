@@ -1,0 +1,173 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"cusme.dev/cusme/internal/elastic"
+)
+
+// +kubebuilder:rbac:groups=scheduling.vke.volcengine.com,resources=resourcepolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=scheduling.alibabacloud.com,resources=resourcepolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=autoscaling.volcano.sh,resources=balancers,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apps.kruise.io,resources=workloadspreads,verbs=get;list;watch
+
+// Whether the cluster has a kind costs a request to ask. Vendors' add-ons come
+// and go by hand, so that a kind it has not is asked for again now and then;
+// sooner when there was no answer.
+const (
+	askAfterNo      = 10 * time.Minute
+	askAfterNothing = time.Minute
+)
+
+// foreignKind is a kind of objects that own the order in which pods go.
+type foreignKind struct {
+	elastic.Owner
+	// watched is its watch; nil while the cluster is not known to have the kind.
+	watched *watchedKind
+	// absent says that the cluster was asked, and has it not.
+	absent bool
+	// ask is when to ask again.
+	ask time.Time
+	// mapped is the kind as the cluster serves it.
+	mapped schema.GroupVersionKind
+	scope  meta.RESTScopeName
+}
+
+func foreignKinds() []foreignKind {
+	var kinds []foreignKind
+	for _, o := range elastic.Owners() {
+		kinds = append(kinds, foreignKind{Owner: o})
+	}
+	return kinds
+}
+
+// foreignOwner names the foreign object that owns the order in which a
+// target's pods go, or a kind that may hold one and cannot be read. It is
+// empty when there is neither.
+func (t *Targets) foreignOwner(ctx context.Context, ref Ref, pods []*corev1.Pod) (string, error) {
+	var perhaps string
+	for _, k := range t.askForeign(ctx) {
+		if k.absent {
+			continue
+		}
+		if k.watched == nil || !k.watched.synced(ctx) {
+			perhaps = fmt.Sprintf("perhaps %s, which cusme cannot read,", k.Says)
+			continue
+		}
+		name, err := t.selecting(ctx, k, ref, pods)
+		if err != nil {
+			return "", err
+		}
+		if name != "" {
+			return fmt.Sprintf("%s named %s", k.Says, name), nil
+		}
+	}
+	return perhaps, nil
+}
+
+// selecting names the first object of a kind that owns the order of a target's
+// pods; empty when there is none.
+func (t *Targets) selecting(ctx context.Context, k foreignKind, ref Ref, pods []*corev1.Pod) (string, error) {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(k.mapped)
+	options := []client.ListOption{client.UnsafeDisableDeepCopy}
+	if k.scope == meta.RESTScopeNameNamespace {
+		options = append(options, client.InNamespace(ref.Namespace))
+	}
+	if err := t.cache.List(ctx, list, options...); err != nil {
+		return "", err
+	}
+	var names []string
+	for _, o := range list.Items {
+		if slices.ContainsFunc(pods, func(p *corev1.Pod) bool { return !leaving(p) && k.Selects(o.Object, workload(ref, p)) }) {
+			names = append(names, o.GetName())
+		}
+	}
+	if len(names) == 0 {
+		return "", nil
+	}
+	return slices.Min(names), nil
+}
+
+func workload(ref Ref, p *corev1.Pod) elastic.Target {
+	return elastic.Target{APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name, PodLabels: p.Labels}
+}
+
+// askForeign returns all foreign kinds. It begins to watch those that the
+// cluster has, so that all begin together, and does not wait for them.
+func (t *Targets) askForeign(ctx context.Context) []foreignKind {
+	t.foreignMu.Lock()
+	defer t.foreignMu.Unlock()
+	for i := range t.foreign {
+		if k := &t.foreign[i]; k.watched == nil && !t.now().Before(k.ask) {
+			t.ask(ctx, k)
+		}
+	}
+	return slices.Clone(t.foreign)
+}
+
+// ask asks for the kind by its group, because an owner of a version that is
+// not the one we know of owns all the same.
+func (t *Targets) ask(ctx context.Context, k *foreignKind) {
+	mapping, err := t.client.RESTMapper().RESTMapping(schema.GroupKind{Group: k.Group, Kind: k.Kind})
+	if meta.IsNoMatchError(err) {
+		k.absent, k.ask = true, t.now().Add(askAfterNo)
+		return
+	}
+	k.absent, k.ask = false, t.now().Add(askAfterNothing)
+	if err != nil {
+		return
+	}
+	k.mapped, k.scope = mapping.GroupVersionKind, mapping.Scope.Name()
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(k.mapped)
+	informer, err := t.watch(ctx, object, t.foreignChanges())
+	if err != nil {
+		return
+	}
+	k.watched = &watchedKind{Informer: informer, patience: time.Now().Add(syncPatience)}
+}
+
+// foreignChanges wakes all targets that an object may own the order of: those
+// of its namespace, or of all when it has none.
+func (t *Targets) foreignChanges() changes {
+	matter := func(was, is client.Object) bool { return !reflect.DeepEqual(specOf(was), specOf(is)) }
+	return changes{matter: matter, wake: func(versions ...client.Object) {
+		for _, ref := range t.knownIn(versions[0].GetNamespace()) {
+			t.onChange(ref)
+		}
+	}}
+}
+
+func specOf(o client.Object) any {
+	u, ok := o.(*unstructured.Unstructured)
+	if !ok {
+		return nil
+	}
+	return u.Object["spec"]
+}
+
+// knownIn returns the targets of a namespace that OnChange is called for, or of all namespaces.
+func (t *Targets) knownIn(namespace string) []Ref {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var refs []Ref
+	for ns, known := range t.known {
+		for ref := range known {
+			if namespace == "" || namespace == ns {
+				refs = append(refs, ref)
+			}
+		}
+	}
+	return refs
+}
