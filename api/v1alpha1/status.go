@@ -27,7 +27,9 @@ type LoadScalerStatus struct {
 	LastScaleTime *metav1.Time `json:"lastScaleTime,omitempty"`
 	// Reasons is the ledger of the last decision: a line for every step that had something to say.
 	Reasons []Reason `json:"reasons,omitempty"`
-	// Conditions: Ready, ScalingActive, AbleToScale, ScalingLimited, ReadingsFresh, Steerable.
+	// Account is what the target cost and what became of its young pods. It is brought up to date with whatever else is written.
+	Account Account `json:"account,omitzero"`
+	// Conditions: Ready, ScalingActive, AbleToScale, ScalingLimited, ReadingsFresh, Steerable, ElasticCapacity.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
@@ -59,6 +61,34 @@ type LoadStatus struct {
 	Message string `json:"message,omitempty"`
 }
 
+// Account sums up since the LoadScaler began.
+type Account struct {
+	// Until is up to when the account is complete.
+	Until *metav1.Time `json:"until,omitempty"`
+	// ElasticSeconds is for how long elastic pods were billed, of all pods together.
+	ElasticSeconds int64 `json:"elasticSeconds,omitempty"`
+	// ProtectedSeconds is for how long protected pods held back a scale-in.
+	ProtectedSeconds int64 `json:"protectedSeconds,omitempty"`
+	// RemovedPods is how many pods cusme's scale-ins took.
+	RemovedPods int64 `json:"removedPods,omitempty"`
+	// MissedPods is how many of these were not the ones chosen.
+	MissedPods int64 `json:"missedPods,omitempty"`
+	// YoungPods counts the pods that went before their age, by what made them go.
+	YoungPods YoungPods `json:"youngPods,omitzero"`
+}
+
+// YoungPods counts pods that went before their age.
+type YoungPods struct {
+	// Cusme took them by a scale-in of its own.
+	Cusme int64 `json:"cusme,omitempty"`
+	// Rollout replaced their ReplicaSet.
+	Rollout int64 `json:"rollout,omitempty"`
+	// Eviction took them: a drain, a preemption, a spot reclaim.
+	Eviction int64 `json:"eviction,omitempty"`
+	// Outside is anybody else, such as kubectl delete.
+	Outside int64 `json:"outside,omitempty"`
+}
+
 // Reason is one step's line in the ledger of a decision.
 type Reason struct {
 	// Step that spoke, such as demand or young.
@@ -83,6 +113,8 @@ const (
 	ConditionScalingLimited = "ScalingLimited"
 	// ConditionReadingsFresh is True when every load's reading is fresh.
 	ConditionReadingsFresh = "ReadingsFresh"
-	// ConditionSteerable is True when it can be predicted which pods a scale-in removes.
+	// ConditionSteerable is True when cusme chooses which pods a scale-in removes.
 	ConditionSteerable = "Steerable"
+	// ConditionElasticCapacity is True unless the elastic provider has no stock for the pods asked for.
+	ConditionElasticCapacity = "ElasticCapacity"
 )

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -25,6 +26,8 @@ func newController(getenv func(string) string) *cobra.Command {
 	o := controller.Options{LeaseName: "cusme-controller"}
 	var kubeconfig, logFormat string
 	var lead bool
+	var settle time.Duration
+	var rules []string
 	cmd := &cobra.Command{
 		Use:     "controller",
 		Short:   "Serve the LoadScalers of a cluster",
@@ -36,6 +39,9 @@ func newController(getenv func(string) string) *cobra.Command {
 				return err
 			}
 			if o.Config, err = restConfig(kubeconfig, "pass --kubeconfig, or set KUBECONFIG", getenv); err != nil {
+				return err
+			}
+			if o.Target, err = steering(settle, rules); err != nil {
 				return err
 			}
 			if !lead {
@@ -53,6 +59,8 @@ func newController(getenv func(string) string) *cobra.Command {
 	f.StringVar(&o.MetricsAddress, "metrics-address", "127.0.0.1:8080", "`address` that serves /metrics; 0 for none")
 	f.StringVar(&o.HealthAddress, "health-address", "127.0.0.1:8081", "`address` that serves /healthz and /readyz; 0 for none")
 	f.IntVar(&o.Workers, "workers", 8, "how many LoadScalers are decided at a time")
+	f.DurationVar(&settle, "settle-time", settleTime, "how long marks on the pods to remove may take to reach the ReplicaSet controller")
+	f.StringArrayVar(&rules, "elastic", nil, elasticUsage)
 	f.StringVar(&logFormat, "log-format", "text", "text or json")
 	return cmd
 }

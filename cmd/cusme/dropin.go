@@ -31,6 +31,8 @@ type dropIn struct {
 	insecureSkipVerify            bool
 	metricsAddress, healthAddress string
 	logFormat                     string
+	settle                        time.Duration
+	elastic                       []string
 }
 
 // isDropIn reports whether this is the original's command line: any flag but
@@ -62,6 +64,11 @@ func (d *dropIn) flags() *flag.FlagSet {
 	f.StringVar(&d.metricsAddress, "metrics-address", "0", "`address` that serves /metrics, such as :8080; 0 for none")
 	f.StringVar(&d.healthAddress, "health-address", "0", "`address` that serves /healthz and /readyz, such as :8081; 0 for none")
 	f.StringVar(&d.logFormat, "log-format", "text", "text or json")
+	f.DurationVar(&d.settle, "settle-time", settleTime, "how long marks on the pods to remove may take to reach the ReplicaSet controller")
+	f.Func("elastic", elasticUsage, func(rule string) error {
+		d.elastic = append(d.elastic, rule)
+		return nil
+	})
 	return f
 }
 
@@ -87,6 +94,10 @@ func runDropIn(ctx context.Context, args []string, getenv func(string) string, s
 	if url == "" {
 		return misuseError{errors.New("ThirdUrl is not set: expected the URL of the load index"), `set it in the environment; it answers {"data":{"load_balance":0.83}}`}
 	}
+	targets, err := steering(d.settle, d.elastic)
+	if err != nil {
+		return err
+	}
 	log, err := newLogger(stderr, d.logFormat)
 	if err != nil {
 		return err
@@ -100,7 +111,7 @@ func runDropIn(ctx context.Context, args []string, getenv func(string) string, s
 	return controller.Run(ctx, controller.Options{
 		Config: config, Log: log, Version: version, Only: d.loadScaler(url),
 		LeaseNamespace: d.namespace, LeaseName: "cusme-" + d.deployment,
-		MetricsAddress: d.metricsAddress, HealthAddress: d.healthAddress,
+		MetricsAddress: d.metricsAddress, HealthAddress: d.healthAddress, Target: targets,
 	})
 }
 

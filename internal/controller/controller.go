@@ -14,9 +14,7 @@ import (
 
 	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -65,13 +63,12 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	key := req.NamespacedName
 	ls, err := c.scalers.get(ctx, key)
 	if apierrors.IsNotFound(err) || err == nil && ls.DeletionTimestamp != nil {
-		c.forget(key)
-		return reconcile.Result{}, nil
+		return c.forget(ctx, key)
 	}
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	m := c.remember(key, ls)
+	m := c.remember(ctx, key, ls)
 
 	policy, err := c.follow(key, ls)
 	if err != nil {
@@ -92,18 +89,26 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, nil // The first reading wakes us.
 	}
 
+	c.answered(key, state.Pods)
+
 	tick := scaling.Tick{Scaler: key.String(), Policy: policy, Observation: scaling.Observation{
 		Now: c.now(), Readings: readings, Replicas: state.Replicas, Pods: state.Pods, Order: state.Order, Unsteerable: state.Unsteerable,
 	}}
 	tick.Decision = scaling.Decide(tick.Observation, policy, m.history)
+	before := m.history.Account
 	m.history = m.history.After(tick.Observation, tick.Decision)
+	countAccount(key, before, m.history.Account)
+	c.tellGone(ctx, ls, m, tick)
 
+	if err := c.ask(key, ls.Spec.Busy, state, tick.Decision.Ask); err != nil {
+		return reconcile.Result{}, err
+	}
 	applyErr := c.apply(ctx, ls, m, state, &tick)
 	again := m.retry(applyErr)
 	if again > 0 && m.conflicts < tellConflict {
 		return reconcile.Result{RequeueAfter: again}, nil // Look again and decide again.
 	}
-	return reconcile.Result{RequeueAfter: again}, c.report(ctx, ls, m, tick, applyErr)
+	return reconcile.Result{RequeueAfter: max(again, m.underWay(tick))}, c.report(ctx, ls, m, tick, applyErr)
 }
 
 func arrived(r scaling.Reading) bool { return r.Problem != scaling.Pending }
@@ -111,6 +116,9 @@ func arrived(r scaling.Reading) bool { return r.Problem != scaling.Pending }
 // follow resolves the policy and sees to it that its loads are read.
 func (c *controller) follow(key types.NamespacedName, ls *v1alpha1.LoadScaler) (scaling.Policy, error) {
 	policy, err := PolicyOf(ls.Spec)
+	if err == nil && ls.Spec.Busy != nil {
+		err = load.CheckBusy(*ls.Spec.Busy)
+	}
 	if err == nil {
 		err = c.readings.Follow(key.String(), ls.Spec.Loads, IntervalOf(ls.Spec), func() { c.wake(key) })
 	}
@@ -120,49 +128,13 @@ func (c *controller) follow(key types.NamespacedName, ls *v1alpha1.LoadScaler) (
 	return policy, err
 }
 
-// apply writes the replicas when they changed, and notes what came of it.
-func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, s target.State, tick *scaling.Tick) error {
-	m.targetUID = s.UID
-	from, to := s.Replicas, tick.Decision.Replicas
-	if from == to {
-		return nil
-	}
-	if ls.Spec.DryRun {
-		tick.Outcome.Refused = "dry run"
-		return nil
-	}
-	if err := c.targets.Scale(ctx, s, to); err != nil {
-		tick.Outcome.Refused = err.Error()
-		if mayHaveLanded(err) {
-			// The same step must not be made twice on one reading.
-			m.history = m.history.Moved(tick.Observation, tick.Decision)
-		}
-		return err
-	}
-	tick.Outcome.Wrote = true
-	m.history = m.history.Moved(tick.Observation, tick.Decision)
-	m.lastScale = tick.Observation.Now
-	return nil
-}
-
-// mayHaveLanded reports whether a write may have been made although it failed:
-// no answer came, or one that speaks of the way rather than of the write.
-func mayHaveLanded(err error) bool {
-	switch {
-	case utilnet.IsConnectionRefused(err):
-		return false
-	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsInternalError(err):
-		return true
-	default:
-		return apierrors.ReasonForError(err) == metav1.StatusReasonUnknown
-	}
-}
-
 // remember returns what is kept of a LoadScaler, and lets go of what its spec no longer speaks of.
-func (c *controller) remember(key types.NamespacedName, ls *v1alpha1.LoadScaler) *memory {
+func (c *controller) remember(ctx context.Context, key types.NamespacedName, ls *v1alpha1.LoadScaler) *memory {
 	m, old := c.memories.of(key, ls)
 	if old != nil {
-		c.letGo(old.target)
+		if err := c.letGo(ctx, old.target); err != nil {
+			c.log.Info("marks stay on the pods of a target that is not scaled any more", "target", old.target.String(), "error", err.Error())
+		}
 	}
 	if m.generation != ls.Generation {
 		forgetGauges(key)
@@ -171,20 +143,36 @@ func (c *controller) remember(key types.NamespacedName, ls *v1alpha1.LoadScaler)
 	return m
 }
 
-// forget lets go of a LoadScaler that is gone.
-func (c *controller) forget(key types.NamespacedName) {
+// forget lets go of a LoadScaler that is gone. It tries again until its marks are off the pods.
+func (c *controller) forget(ctx context.Context, key types.NamespacedName) (reconcile.Result, error) {
 	c.readings.Forget(key.String())
 	forgetMetrics(key)
-	if m := c.memories.remove(key); m != nil {
-		c.letGo(m.target)
+	m := c.memories.find(key)
+	if m == nil {
+		return reconcile.Result{}, nil
 	}
+	err := c.letGo(ctx, m.target)
+	if errors.Is(err, target.ErrBehind) || errors.Is(err, target.ErrConflict) {
+		return reconcile.Result{RequeueAfter: time.Second}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	c.memories.remove(key)
+	return reconcile.Result{}, nil
 }
 
-// letGo ends the wakes of a target that no LoadScaler names any more.
-func (c *controller) letGo(ref target.Ref) {
-	if len(c.scalers.of(context.Background(), ref)) == 0 {
-		c.targets.Forget(ref)
+// letGo releases a target that no LoadScaler names any more.
+func (c *controller) letGo(ctx context.Context, ref target.Ref) error {
+	if c.claimed(ref) {
+		return nil
 	}
+	return c.targets.Release(ctx, ref)
+}
+
+// claimed reports whether a LoadScaler scales the target.
+func (c *controller) claimed(ref target.Ref) bool {
+	return len(c.scalers.of(context.Background(), ref)) > 0
 }
 
 // targetChanged wakes the LoadScalers of a target.

@@ -35,29 +35,45 @@ const eventTimeout = 5 * time.Second
 
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create
 
-// moved creates the one event of a move. An error is logged, and no more: the move is made.
+// moved creates the one event of a move.
 func (e events) moved(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, tick scaling.Tick) {
-	ctx, cancel := context.WithTimeout(ctx, eventTimeout)
-	defer cancel()
 	from, to := tick.Observation.Replicas, tick.Decision.Replicas
 	reason := "ScaledUp"
 	if to < from {
 		reason = "ScaledDown"
 	}
+	event := e.about(ls, m, corev1.EventTypeNormal, reason)
+	event.EventTime = metav1.NewMicroTime(tick.Observation.Now)
+	event.Note = note(from, to, tick.Decision)
+	e.create(ctx, event)
+}
+
+// warn creates an event of something that should not have happened.
+func (e events) warn(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, reason, note string) {
+	event := e.about(ls, m, corev1.EventTypeWarning, reason)
+	event.EventTime, event.Note = metav1.NowMicro(), short(note)
+	e.create(ctx, event)
+}
+
+func (e events) about(ls *v1alpha1.LoadScaler, m *memory, kind, reason string) *eventsv1.Event {
 	host, _ := os.Hostname()
-	event := &eventsv1.Event{
+	return &eventsv1.Event{
 		ObjectMeta:          metav1.ObjectMeta{Namespace: ls.Namespace, GenerateName: ls.Name + "-"},
-		EventTime:           metav1.NewMicroTime(tick.Observation.Now),
 		ReportingController: "cusme.dev/cusme",
 		ReportingInstance:   "cusme-" + host,
 		Action:              "Scale",
 		Reason:              reason,
-		Type:                corev1.EventTypeNormal,
+		Type:                kind,
 		Regarding:           e.regarding(ls, m),
-		Note:                note(from, to, tick.Decision.Reasons),
 	}
+}
+
+// create hands an event in. An error is logged, and no more: what it tells of has happened.
+func (e events) create(ctx context.Context, event *eventsv1.Event) {
+	ctx, cancel := context.WithTimeout(ctx, eventTimeout)
+	defer cancel()
 	if err := e.client.Create(ctx, event); err != nil {
-		e.log.Info("the move is made, but its event was not taken", "scaler", tick.Scaler, "error", err.Error())
+		e.log.Info("an event was not taken", "reason", event.Reason, "note", event.Note, "error", err.Error())
 	}
 }
 
@@ -73,13 +89,21 @@ func (e events) regarding(ls *v1alpha1.LoadScaler, m *memory) corev1.ObjectRefer
 	}
 }
 
-// note tells a move with all its reasons, within the 1024 bytes an event's note may have.
-func note(from, to int32, reasons []scaling.Reason) string {
+// note tells a move with all its reasons, and the pods it takes.
+func note(from, to int32, d scaling.Decision) string {
 	var why []string
-	for _, r := range reasons {
+	for _, r := range d.Reasons {
 		why = append(why, fmt.Sprintf("%s: %s", r.Step, r.Why))
 	}
 	s := fmt.Sprintf("%d -> %d replicas; %s", from, to, strings.Join(why, "; "))
+	if len(d.Lose) > 0 {
+		s += "; removing " + strings.Join(d.Lose, ", ")
+	}
+	return short(s)
+}
+
+// short cuts a note to the 1024 bytes it may have.
+func short(s string) string {
 	if len(s) > 1024 {
 		s = strings.ToValidUTF8(s[:1021], "") + "..."
 	}

@@ -52,6 +52,7 @@ func (ms *memories) of(key types.NamespacedName, ls *v1alpha1.LoadScaler) (m, ol
 		return old, nil
 	}
 	m = &memory{uid: ls.UID, target: ref, status: *ls.Status.DeepCopy()}
+	m.history.Account = accountFrom(ls.Status.Account)
 	if old == nil && ls.Status.LastScaleTime != nil {
 		m.lastScale = ls.Status.LastScaleTime.Time
 	}
@@ -62,13 +63,17 @@ func (ms *memories) of(key types.NamespacedName, ls *v1alpha1.LoadScaler) (m, ol
 	return m, old
 }
 
-// remove returns what was kept of a LoadScaler, and nil for one that never was.
-func (ms *memories) remove(key types.NamespacedName) *memory {
+// find returns what is kept of a LoadScaler, and nil for one that never was.
+func (ms *memories) find(key types.NamespacedName) *memory {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
-	m := ms.all[key]
+	return ms.all[key]
+}
+
+func (ms *memories) remove(key types.NamespacedName) {
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
 	delete(ms.all, key)
-	return m
 }
 
 // retry returns how soon to try again after a conflict, 0 after anything else:

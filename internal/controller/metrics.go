@@ -18,10 +18,16 @@ var (
 	moves         = counter("cusme_moves_total", "Writes of replicas that were accepted, by direction.", "direction")
 	refusals      = counter("cusme_refusals_total", "Moves that were decided and not made: refused by the API server, or a dry run.")
 
+	elasticSeconds   = counter("cusme_elastic_pod_seconds_total", "Time for which elastic pods were billed, of all pods together.")
+	protectedSeconds = counter("cusme_protected_seconds_total", "Time for which pods younger than minPodAge held back a scale-in.")
+	removedPods      = counter("cusme_removed_pods_total", "Pods that cusme's scale-ins took, by whether they were the ones chosen: chosen, missed.", "which")
+	youngPods        = counter("cusme_young_pods_removed_total", "Pods that went before minPodAge, by what: cusme, rollout, eviction, outside.", "by")
+	soldOutGauge     = gauge("cusme_elastic_sold_out", "1 while the elastic provider has no stock for the pods asked for, else 0.")
+
 	perScaler = []interface {
 		DeletePartialMatch(prometheus.Labels) int
 		Reset()
-	}{replicasGauge, loadGauge, ageGauge, freshGauge, decisions, moves, refusals}
+	}{replicasGauge, loadGauge, ageGauge, freshGauge, decisions, moves, refusals, elasticSeconds, protectedSeconds, removedPods, youngPods, soldOutGauge}
 )
 
 func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
@@ -55,6 +61,11 @@ func observeMetrics(key types.NamespacedName, tick scaling.Tick) {
 			ageGauge.WithLabelValues(key.Namespace, key.Name, v.Load).Set(float64(v.At.UnixMilli()) / 1000)
 		}
 	}
+	soldOut := 0.0
+	if d.Stock.Out() {
+		soldOut = 1
+	}
+	soldOutGauge.WithLabelValues(key.Namespace, key.Name).Set(soldOut)
 	decisions.WithLabelValues(key.Namespace, key.Name).Inc()
 	switch {
 	case tick.Outcome.Refused != "":
@@ -66,10 +77,22 @@ func observeMetrics(key types.NamespacedName, tick scaling.Tick) {
 	}
 }
 
+// countAccount adds to the counters what an account grew by.
+func countAccount(key types.NamespacedName, was, is scaling.Account) {
+	elasticSeconds.WithLabelValues(key.Namespace, key.Name).Add((is.Elastic - was.Elastic).Seconds())
+	protectedSeconds.WithLabelValues(key.Namespace, key.Name).Add((is.Waited - was.Waited).Seconds())
+	missed := is.Missed - was.Missed
+	removedPods.WithLabelValues(key.Namespace, key.Name, "missed").Add(float64(missed))
+	removedPods.WithLabelValues(key.Namespace, key.Name, "chosen").Add(float64(is.Removed - was.Removed - missed))
+	for _, by := range []scaling.Cause{scaling.ByCusme, scaling.ByRollout, scaling.ByEviction, scaling.ByOutside} {
+		youngPods.WithLabelValues(key.Namespace, key.Name, string(by)).Add(float64(is.Young[by] - was.Young[by]))
+	}
+}
+
 // forgetGauges drops what is no longer true of a LoadScaler: its loads may have
 // other names now, or nothing may be known. Counters go on.
 func forgetGauges(key types.NamespacedName) {
-	for _, g := range []*prometheus.GaugeVec{replicasGauge, loadGauge, ageGauge, freshGauge} {
+	for _, g := range []*prometheus.GaugeVec{replicasGauge, loadGauge, ageGauge, freshGauge, soldOutGauge} {
 		g.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "scaler": key.Name})
 	}
 }

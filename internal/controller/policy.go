@@ -35,6 +35,7 @@ func PolicyOf(spec v1alpha1.LoadScalerSpec) (scaling.Policy, error) {
 		MinPodAge:     duration(spec.MinPodAge, 0),
 		AgeFromReady:  spec.AgeFrom == v1alpha1.AgeFromReady,
 		StartDeadline: defaultStartDeadline,
+		AskBusy:       spec.Busy != nil,
 	}
 	if spec.Startup != nil {
 		p.StartDeadline = duration(spec.Startup.Deadline, defaultStartDeadline)

@@ -26,6 +26,9 @@ func (c *controller) report(ctx context.Context, ls *v1alpha1.LoadScaler, m *mem
 	if tick.Outcome.Wrote {
 		c.events.moved(ctx, ls, m, tick)
 	}
+	if m.underWay(tick) > 0 {
+		return nil
+	}
 	return c.save(ctx, ls, m, status)
 }
 
@@ -55,6 +58,7 @@ func (c *controller) reportTrouble(ctx context.Context, ls *v1alpha1.LoadScaler,
 	status := v1alpha1.LoadScalerStatus{
 		ObservedGeneration: ls.Generation,
 		LastScaleTime:      m.status.LastScaleTime,
+		Account:            accountOf(m.history.Account),
 		Summary:            v1alpha1.Summary{Target: ls.Spec.ScaleTargetRef.Kind + "/" + ls.Spec.ScaleTargetRef.Name, Why: sentence(t.err)},
 		Conditions: conditions(slices.Clone(m.status.Conditions), ls.Generation, []condition{
 			{v1alpha1.ConditionReady, metav1.ConditionFalse, t.reason, sentence(t.err)},
@@ -63,6 +67,7 @@ func (c *controller) reportTrouble(ctx context.Context, ls *v1alpha1.LoadScaler,
 			{v1alpha1.ConditionAbleToScale, metav1.ConditionUnknown, t.reason, "nothing is written"},
 			{v1alpha1.ConditionScalingLimited, metav1.ConditionUnknown, t.reason, "nothing is decided"},
 			{v1alpha1.ConditionSteerable, metav1.ConditionUnknown, t.reason, "no pods are looked at"},
+			{v1alpha1.ConditionElasticCapacity, metav1.ConditionUnknown, t.reason, "no pods are looked at"},
 		}),
 	}
 	if !told(m.status, status) {
@@ -141,10 +146,12 @@ func (c *controller) logTick(ls *v1alpha1.LoadScaler, m *memory, tick scaling.Ti
 	switch {
 	case applyErr != nil:
 		c.log.Error(applyErr, "the move was refused", logged(ls, tick)...)
+	case tick.Outcome.Settling > 0:
+		c.log.Info("choosing pods to remove", "scaler", tick.Scaler, "from", tick.Observation.Replicas, "to", d.Replicas, "pods", d.Mark)
 	case tick.Outcome.Refused != "":
 		c.log.Info("would move, but this is a dry run", logged(ls, tick)...)
 	case moved:
-		c.log.Info("moved", logged(ls, tick)...)
+		c.log.Info("moved", append(logged(ls, tick), "removing", d.Lose)...)
 	case alone && m.isNewHold(d.Why(), tick.Observation.Now, IntervalOf(ls.Spec)):
 		c.log.Info("holding", logged(ls, tick)...)
 	}

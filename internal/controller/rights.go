@@ -16,6 +16,7 @@ import (
 type rights struct {
 	lead      bool // hold a Lease
 	readNodes bool // tell elastic nodes from ordinary ones
+	patchPods bool // choose which pods go
 }
 
 // A right is one thing to be allowed.
@@ -35,7 +36,10 @@ var needed = []right{
 	{group: "apps", resource: "replicasets", verbs: "get list watch"},
 }
 
-var toReadNodes = right{resource: "nodes", verbs: "get list watch"}
+var (
+	toReadNodes = right{resource: "nodes", verbs: "get list watch"}
+	toPatchPods = right{resource: "pods", verbs: "patch"}
+)
 
 // neededBy returns the rights that are needed besides: to serve LoadScalers, of
 // which one of several replicas must do it, or to scale a single Deployment.
@@ -80,6 +84,9 @@ func askRights(ctx context.Context, o Options) (rights, error) {
 	if may.readNodes, err = ask.readNodes(ctx, o); err != nil {
 		return rights{}, err
 	}
+	if may.patchPods, err = ask.patchPods(ctx, o); err != nil {
+		return rights{}, err
+	}
 	may.lead, err = ask.lead(ctx, o)
 	return may, err
 }
@@ -89,6 +96,15 @@ func (a asker) readNodes(ctx context.Context, o Options) (bool, error) {
 	denied, err := a.denied(ctx, toReadNodes, "")
 	if len(denied) > 0 {
 		o.Log.Info("nodes may not be read: no pod will be known as elastic", "grant", toReadNodes.rule(denied))
+	}
+	return err == nil && len(denied) == 0, err
+}
+
+// patchPods asks whether pods can be chosen for removal, and says so when they cannot.
+func (a asker) patchPods(ctx context.Context, o Options) (bool, error) {
+	denied, err := a.denied(ctx, toPatchPods, a.namespace)
+	if len(denied) > 0 {
+		o.Log.Info("pods may not be patched: which of them go is left to the ReplicaSet controller", "grant", toPatchPods.rule(denied))
 	}
 	return err == nil && len(denied) == 0, err
 }

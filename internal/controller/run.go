@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -55,6 +56,9 @@ type Options struct {
 	LeaseName string
 	// MetricsAddress and HealthAddress are where to serve /metrics and /healthz, /readyz; "0" serves neither.
 	MetricsAddress, HealthAddress string
+	// Target says how pods are told apart and steered. What is needed of it
+	// besides, Run fills in.
+	Target target.Options
 	// Workers is how many LoadScalers are decided at a time; 0 means 8.
 	Workers int
 }
@@ -129,7 +133,8 @@ func runOnce(ctx context.Context, o Options) error {
 		now:      time.Now,
 		events:   events{client: mgr.GetClient(), log: o.Log, onTarget: o.Only != nil},
 	}
-	if c.targets, err = target.New(ctx, mgr.GetCache(), mgr.GetClient(), target.Options{OnChange: c.targetChanged, Nodes: may.readNodes}); err != nil {
+	o.Target.OnChange, o.Target.Nodes, o.Target.Steer = c.targetChanged, may.readNodes, may.patchPods
+	if c.targets, err = target.New(ctx, mgr.GetCache(), mgr.GetClient(), o.Target); err != nil {
 		return err
 	}
 	if err := c.register(ctx, mgr, o); err != nil {
@@ -202,10 +207,28 @@ func (c *controller) register(ctx context.Context, mgr ctrl.Manager, o Options) 
 		return b.Complete(c)
 	}
 	c.scalers = inCluster{client: mgr.GetClient(), log: o.Log}
+	if err := mgr.Add(manager.RunnableFunc(c.sweep)); err != nil {
+		return err
+	}
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.LoadScaler{}, byTarget, indexByTarget); err != nil {
 		return err
 	}
 	return b.Watches(&v1alpha1.LoadScaler{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(specChanged)).Complete(c)
+}
+
+// sweepPause is how soon a sweep is tried again.
+const sweepPause = 10 * time.Second
+
+// sweep takes the marks off pods that no LoadScaler is about any more: those of
+// one that was deleted while no cusme ran.
+func (c *controller) sweep(ctx context.Context) error {
+	return wait.PollUntilContextCancel(ctx, sweepPause, true, func(ctx context.Context) (bool, error) {
+		err := c.targets.Sweep(ctx, c.claimed)
+		if err != nil && !errors.Is(err, target.ErrConflict) {
+			c.log.Info("marks of an earlier cusme stay for now", "error", err.Error())
+		}
+		return err == nil, nil
+	})
 }
 
 // specChanged lets our own status writes wake nobody: they leave the generation

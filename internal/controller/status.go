@@ -22,6 +22,7 @@ const maxSentence = 512
 func statusOf(ls *v1alpha1.LoadScaler, m *memory, tick scaling.Tick, applyErr error) v1alpha1.LoadScalerStatus {
 	d := tick.Decision
 	s := v1alpha1.LoadScalerStatus{
+		Account:            accountOf(m.history.Account),
 		ObservedGeneration: ls.Generation,
 		CurrentReplicas:    d.Pods.Existing,
 		DesiredReplicas:    d.Replicas,
@@ -110,6 +111,7 @@ func conditionsOf(ls *v1alpha1.LoadScaler, tick scaling.Tick, applyErr error) []
 		limitedCondition(tick.Decision),
 		freshCondition(tick.Decision),
 		steerableCondition(tick.Observation),
+		stockCondition(tick.Decision.Stock),
 	}
 }
 
@@ -138,7 +140,9 @@ var limiting = map[scaling.Step]string{
 	scaling.Stabilize: "Stabilizing",
 	scaling.Pace:      "Paced",
 	scaling.Bounce:    "WouldBounce",
+	scaling.InStock:   "SoldOut",
 	scaling.Young:     "YoungPods",
+	scaling.AskBusy:   "AskingPods",
 	scaling.Bounds:    "Bounds",
 }
 
@@ -166,11 +170,25 @@ func freshCondition(d scaling.Decision) condition {
 	return condition{v1alpha1.ConditionReadingsFresh, metav1.ConditionTrue, "Fresh", "every load gave a fresh reading"}
 }
 
+// choosers are the reasons why it is not cusme that chooses which pods go.
+var choosers = map[scaling.Order]string{
+	scaling.OrderUnknown: "OwnedElsewhere",
+	scaling.OrderRank:    "NotPermitted",
+	scaling.OrderOrdinal: "ByOrdinal",
+}
+
 func steerableCondition(o scaling.Observation) condition {
-	if o.Unsteerable != "" {
-		return condition{v1alpha1.ConditionSteerable, metav1.ConditionFalse, "OwnedElsewhere", o.Unsteerable + " decides which pods go"}
+	if o.Order != scaling.OrderCost {
+		return condition{v1alpha1.ConditionSteerable, metav1.ConditionFalse, choosers[o.Order], o.Unsteerable + " decides which pods go"}
 	}
-	return condition{v1alpha1.ConditionSteerable, metav1.ConditionTrue, "Predictable", "the order in which pods would go is known"}
+	return condition{v1alpha1.ConditionSteerable, metav1.ConditionTrue, "Steered", "cusme chooses which pods go"}
+}
+
+func stockCondition(s scaling.Stock) condition {
+	if s.Out() {
+		return condition{v1alpha1.ConditionElasticCapacity, metav1.ConditionFalse, "SoldOut", s.Message + "; pods are tried one at a time"}
+	}
+	return condition{v1alpha1.ConditionElasticCapacity, metav1.ConditionTrue, "NoShortage", "no pod was refused for lack of stock"}
 }
 
 // decimal writes a load in at most four significant digits.

@@ -21,7 +21,7 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 // turn decides once for a target with so many ready pods.
 func turn(policy scaling.Policy, replicas int32, ready int, readings ...scaling.Reading) scaling.Tick {
-	o := scaling.Observation{Now: noon, Replicas: replicas, Readings: readings}
+	o := scaling.Observation{Now: noon, Replicas: replicas, Readings: readings, Order: scaling.OrderCost}
 	for i := range ready {
 		o.Pods = append(o.Pods, scaling.Pod{Name: string(rune('a' + i)), UID: string(rune('a' + i)), Node: "n", Phase: scaling.PhaseRunning, Ready: true, ReadySince: noon.Add(-time.Hour), Created: noon.Add(-time.Hour)})
 	}
@@ -60,7 +60,7 @@ func TestConditions(t *testing.T) {
 	protecting.MinPodAge = 2 * time.Hour
 	windowed.Down.Window = time.Minute
 	rollout := turn(plain, 2, 2, fresh(0.6))
-	rollout.Observation.Unsteerable = "a rollout with 2 live ReplicaSets"
+	rollout.Observation.Order, rollout.Observation.Unsteerable = scaling.OrderUnknown, "a rollout with 2 live ReplicaSets"
 	for name, c := range map[string]struct {
 		tick      scaling.Tick
 		applyErr  error
@@ -79,7 +79,7 @@ func TestConditions(t *testing.T) {
 		"stabilizing":    {turn(windowed, 3, 3, fresh(0.1)), nil, false, "ScalingLimited", "True Stabilizing"},
 		"in the band":    {turn(plain, 3, 3, fresh(0.6)), nil, false, "ScalingLimited", "False AsDemanded"},
 		"rollout":        {rollout, nil, false, "Steerable", "False OwnedElsewhere"},
-		"steerable":      {turn(plain, 3, 3, fresh(0.6)), nil, false, "Steerable", "True Predictable"},
+		"steerable":      {turn(plain, 3, 3, fresh(0.6)), nil, false, "Steerable", "True Steered"},
 	} {
 		ls := webui()
 		ls.Spec.DryRun = c.dryRun
@@ -173,7 +173,7 @@ func TestSentencesAreCut(t *testing.T) {
 	if got := oneLine(long); len(got) > maxSentence || strings.Contains(got, "\n") || !utf8.ValidString(got) {
 		t.Errorf("oneLine gave %d bytes, valid %t", len(got), utf8.ValidString(got))
 	}
-	if got := note(2, 5, []scaling.Reason{{Step: scaling.Demand, Why: long}}); len(got) > 1024 || !utf8.ValidString(got) {
+	if got := note(2, 5, scaling.Decision{Reasons: []scaling.Reason{{Step: scaling.Demand, Why: long}}}); len(got) > 1024 || !utf8.ValidString(got) {
 		t.Errorf("note gave %d bytes, valid %t", len(got), utf8.ValidString(got))
 	}
 }

@@ -84,6 +84,9 @@ type Verdict struct {
 type Outcome struct {
 	// Wrote reports whether the replicas were written and accepted.
 	Wrote bool
+	// Settling is how long the marks of the pods to lose need before the replicas
+	// may be written; 0 when nothing waits for them.
+	Settling time.Duration
 	// Refused says why a write was not made or not accepted; empty otherwise.
 	Refused string
 }

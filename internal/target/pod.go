@@ -165,9 +165,6 @@ func soldOut(p *corev1.Pod, on host) string {
 // doomed says what will take a pod away that is not leaving yet: its provider,
 // which gives notice of minutes, or a preemption, a drain or a taint.
 func doomed(p *corev1.Pod, on host) string {
-	if leaving(p) {
-		return ""
-	}
 	if on.elastic {
 		if why, ok := on.provider.Reclaim(p); ok {
 			return why

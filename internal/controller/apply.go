@@ -1,0 +1,100 @@
+package controller
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+
+	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/scaling"
+	"cusme.dev/cusme/internal/target"
+)
+
+// apply carries out a decision, and notes what came of it. A scale-in takes two
+// turns or more: first the pods that are to go are marked; once the marks have
+// settled, a turn that still wants the same writes the replicas.
+func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, s target.State, tick *scaling.Tick) error {
+	m.targetUID = s.UID
+	from, to := s.Replicas, tick.Decision.Replicas
+	switch {
+	case from == to:
+		c.unmark(ctx, m, s)
+		return nil
+	case ls.Spec.DryRun:
+		tick.Outcome.Refused = "dry run"
+		return nil
+	case to < from:
+		settle, err := c.targets.Steer(ctx, s, tick.Decision.Mark)
+		if err != nil {
+			tick.Outcome.Refused = err.Error()
+			return err
+		}
+		if tick.Outcome.Settling = settle; settle > 0 {
+			return nil
+		}
+	}
+	return c.scale(ctx, m, s, tick)
+}
+
+// unmark takes back the marks of a scale-in that was called off, or that an
+// earlier cusme left. Marks on pods that are yet to go stay. Nothing depends on
+// it at once, so that an error is logged and no more: the next turn tries again.
+func (c *controller) unmark(ctx context.Context, m *memory, s target.State) {
+	if m.history.Removing.Left > 0 {
+		return
+	}
+	if _, err := c.targets.Steer(ctx, s, nil); err != nil {
+		c.log.Info("marks of an earlier scale-in stay for now", "target", s.Ref.String(), "error", err.Error())
+	}
+}
+
+func (c *controller) scale(ctx context.Context, m *memory, s target.State, tick *scaling.Tick) error {
+	err := c.targets.Scale(ctx, s, tick.Decision.Replicas)
+	if err == nil || mayHaveLanded(err) {
+		// Also when nobody knows: the same step must not be made twice on one reading.
+		m.history = m.history.Moved(tick.Observation, tick.Decision)
+	}
+	if err != nil {
+		tick.Outcome.Refused = err.Error()
+		return err
+	}
+	tick.Outcome.Wrote = true
+	m.lastScale = tick.Observation.Now
+	return nil
+}
+
+// mayHaveLanded reports whether a write may have been made although it failed:
+// no answer came, or one that speaks of the way rather than of the write.
+func mayHaveLanded(err error) bool {
+	switch {
+	case utilnet.IsConnectionRefused(err):
+		return false
+	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsInternalError(err):
+		return true
+	default:
+		return apierrors.ReasonForError(err) == metav1.StatusReasonUnknown
+	}
+}
+
+// goingPatience is how long the pods of a scale-in may take to be seen to go.
+const goingPatience = 30 * time.Second
+
+// underWay returns for how long a scale-in is not news yet: it is told once,
+// when its pods have gone, or are late to go.
+func (m *memory) underWay(tick scaling.Tick) time.Duration {
+	switch d := tick.Decision; {
+	case tick.Outcome.Refused != "":
+		return 0
+	case tick.Outcome.Settling > 0:
+		return tick.Outcome.Settling
+	case tick.Outcome.Wrote && d.Replicas < tick.Observation.Replicas || m.history.Removing.Left > 0:
+		return max(0, m.lastScale.Add(goingPatience).Sub(tick.Observation.Now))
+	case len(d.Ask) > 0:
+		return goingPatience // The answers wake us.
+	default:
+		return 0
+	}
+}
