@@ -224,8 +224,11 @@ events create patch
 events.events.k8s.io create
 leases.coordination.k8s.io create get update
 nodes get list watch
-pods get list watch
+pods get list patch watch
 replicasets.apps get list watch
+resourcepolicies.scheduling.alibabacloud.com get list watch
+resourcepolicies.scheduling.vke.volcengine.com get list watch
+workloadspreads.apps.kruise.io get list watch
 `
 
 func TestDropInManifest(t *testing.T) {

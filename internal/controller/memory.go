@@ -27,6 +27,8 @@ type memory struct {
 	// comparing with that would write the same again.
 	status v1alpha1.LoadScalerStatus
 	saved  time.Time
+	// marked are the pods that were last logged as marked for removal.
+	marked []string
 	// held is the hold that was logged last.
 	held struct {
 		why string

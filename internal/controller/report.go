@@ -147,14 +147,23 @@ func (c *controller) logTick(ls *v1alpha1.LoadScaler, m *memory, tick scaling.Ti
 	case applyErr != nil:
 		c.log.Error(applyErr, "the move was refused", logged(ls, tick)...)
 	case tick.Outcome.Settling > 0:
-		c.log.Info("choosing pods to remove", "scaler", tick.Scaler, "from", tick.Observation.Replicas, "to", d.Replicas, "pods", d.Mark)
+		c.logChoice(m, tick)
 	case tick.Outcome.Refused != "":
 		c.log.Info("would move, but this is a dry run", logged(ls, tick)...)
 	case moved:
-		c.log.Info("moved", append(logged(ls, tick), "removing", d.Lose)...)
+		c.log.Info("moved", logged(ls, tick)...)
 	case alone && m.isNewHold(d.Why(), tick.Observation.Now, IntervalOf(ls.Spec)):
 		c.log.Info("holding", logged(ls, tick)...)
 	}
+}
+
+// logChoice logs which pods were marked, once for as long as they stay the same.
+func (c *controller) logChoice(m *memory, tick scaling.Tick) {
+	if slices.Equal(m.marked, tick.Decision.Mark) {
+		return
+	}
+	m.marked = tick.Decision.Mark
+	c.log.Info("marked the pods to remove", "scaler", tick.Scaler, "from", tick.Observation.Replicas, "to", tick.Decision.Replicas, "pods", m.marked)
 }
 
 // isNewHold keeps one hold from filling the log when several pods change at a
@@ -179,6 +188,9 @@ func logged(ls *v1alpha1.LoadScaler, tick scaling.Tick) []any {
 	}
 	for _, r := range d.Reasons {
 		fields = append(fields, string(r.Step), fmt.Sprintf("%d -> %d: %s", r.From, r.To, r.Why))
+	}
+	if len(d.Lose) > 0 {
+		fields = append(fields, "removing", d.Lose)
 	}
 	return fields
 }
