@@ -2,7 +2,6 @@ package target
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -10,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"cusme.dev/cusme/internal/scaling"
 )
 
 // Charts copied from one another often share labels. ReplicaSets tell their
@@ -62,11 +63,15 @@ func TestRolloutIsUnsteerableWhileItLasts(t *testing.T) {
 }
 
 func unsteerable(want string) func(State, error) error {
+	order := scaling.OrderUnknown
+	if want == "" {
+		order = scaling.OrderCost
+	}
 	return func(s State, err error) error {
-		if err != nil || s.Unsteerable != want || len(s.Pods) == 0 {
-			return fmt.Errorf("unsteerable: %q, %d pods, error %v; want %q", s.Unsteerable, len(s.Pods), err, want)
+		if len(s.Pods) == 0 {
+			return errors.Join(errors.New("no pods yet"), err)
 		}
-		return nil
+		return chosen(order, want)(s, err)
 	}
 }
 

@@ -1,12 +1,14 @@
 package target
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -277,6 +279,40 @@ func TestSteerWithoutTheRight(t *testing.T) {
 		if n := b.requests.Load() - before; n != 0 {
 			t.Errorf("%d requests, want none: they would be refused", n)
 		}
+	})
+}
+
+// crowd is a client that answers no patch until its door is opened.
+type crowd struct {
+	client.Client
+	inside atomic.Int64
+	door   chan struct{}
+}
+
+func (c *crowd) Patch(context.Context, client.Object, client.Patch, ...client.PatchOption) error {
+	c.inside.Add(1)
+	<-c.door
+	return nil
+}
+
+func TestPatchesGoSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &crowd{door: make(chan struct{})}
+		patches := make([]podPatch, 2*patchesAtOnce)
+		for i := range patches {
+			patches[i].pod = &corev1.Pod{ObjectMeta: named("ns", fmt.Sprintf("web-%d", i))}
+		}
+		go func() {
+			written, err := (&Targets{client: c}).patchPods(t.Context(), patches)
+			if err != nil || len(written) != len(patches) {
+				t.Errorf("%d patches made, error %v; want all %d", len(written), err, len(patches))
+			}
+		}()
+		synctest.Wait()
+		if n := c.inside.Load(); n != patchesAtOnce {
+			t.Errorf("%d patches at a time, want %d", n, patchesAtOnce)
+		}
+		close(c.door)
 	})
 }
 

@@ -1,9 +1,9 @@
-// Package target sees and sets replicas.
+// Package target sees and sets replicas, and chooses which pods a scale-in takes.
 //
 // It looks at a target and its pods through watches only: as long as nothing
 // happens in the cluster, looking costs no request, however often it is done.
-// It writes through the scale subresource only, and only on top of the very
-// version that was looked at.
+// Of a target it writes the scale subresource only, of pods two annotations,
+// and all of it only on top of the very version that was looked at.
 package target
 
 import (
