@@ -49,7 +49,7 @@ func TestDrainedPods(t *testing.T) {
 	if err := b.admin.SubResource("eviction").Create(t.Context(), drained, &policyv1.Eviction{}); err != nil {
 		t.Fatal(err)
 	}
-	b.see(t, ref, pod(name, func(p scaling.Pod) bool { return p.Leaving && p.Doomed == "" }))
+	b.see(t, ref, pod(name, func(p scaling.Pod) bool { return p.Leaving && p.Doomed == "being evicted (EvictionByEvictionAPI)" }))
 }
 
 // letGo takes the finalizers from pods, so that their namespace can go.

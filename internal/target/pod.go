@@ -162,8 +162,9 @@ func soldOut(p *corev1.Pod, on host) string {
 	return message
 }
 
-// doomed says what will take a pod away that is not leaving yet: its provider,
-// which gives notice of minutes, or a preemption, a drain or a taint.
+// doomed says what takes a pod away: its provider, which gives notice of
+// minutes, or a preemption, a drain or a taint. It still says so of a pod that
+// is leaving: that one was not chosen by a scale-in.
 func doomed(p *corev1.Pod, on host) string {
 	if on.elastic {
 		if why, ok := on.provider.Reclaim(p); ok {
