@@ -25,6 +25,8 @@ type LoadScalerStatus struct {
 	Loads []LoadStatus `json:"loads,omitempty"`
 	// LastScaleTime is when cusme last wrote replicas.
 	LastScaleTime *metav1.Time `json:"lastScaleTime,omitempty"`
+	// Recent are the last moves that cusme made, at most 10, newest last.
+	Recent []Move `json:"recent,omitempty"`
 	// Reasons is the ledger of the last decision: a line for every step that had something to say.
 	Reasons []Reason `json:"reasons,omitempty"`
 	// Account is what the target cost and what became of its young pods. It is brought up to date with whatever else is written.
@@ -59,6 +61,18 @@ type LoadStatus struct {
 	State string `json:"state"`
 	// Message says what is wrong when the state is not Fresh.
 	Message string `json:"message,omitempty"`
+}
+
+// Move is a change of replicas that cusme made.
+type Move struct {
+	// At is when the replicas were written.
+	At metav1.Time `json:"at"`
+	// From is the number of replicas before.
+	From int32 `json:"from"`
+	// To is the number of replicas written.
+	To int32 `json:"to"`
+	// Why is the ledger in one sentence: what the load asked for, but which rules tempered it.
+	Why string `json:"why"`
 }
 
 // Account sums up since the LoadScaler began.

@@ -38,15 +38,20 @@ func TestTheFleetCountsAndRemembers(t *testing.T) {
 	}
 }
 
-func TestMovesAndReasonsMeetInAnyOrder(t *testing.T) {
-	reasons := []v1alpha1.Reason{
-		{Step: "demand", From: 3, To: 9, Why: "load 2 is above 0.8: 9 replicas bring it to 0.65"},
-		{Step: "pace", From: 9, To: 6, Why: "the pace allows 6 for now"},
+// status is that of a LoadScaler that made one move, and now says why it holds.
+func status(from, to int32, why, now string) v1alpha1.LoadScalerStatus {
+	return v1alpha1.LoadScalerStatus{
+		Recent:  []v1alpha1.Move{{From: from, To: to, Why: why}},
+		Reasons: []v1alpha1.Reason{{Step: "demand", From: to, To: to, Why: now}},
 	}
+}
+
+func TestMovesAndReasonsMeetInAnyOrder(t *testing.T) {
 	const want = "load 2 is above 0.8: 9 replicas bring it to 0.65, but the pace allows 6 for now"
+	moved := status(3, 6, want, "waiting")
 	for name, feed := range map[string]func(*logbook){
-		"move first":   func(l *logbook) { l.replicas(sec, 6); l.decided(reasons) },
-		"reason first": func(l *logbook) { l.decided(reasons); l.replicas(sec, 6) },
+		"move first":   func(l *logbook) { l.replicas(sec, 6); l.decided(moved) },
+		"reason first": func(l *logbook) { l.decided(moved); l.replicas(sec, 6) },
 	} {
 		var l logbook
 		l.replicas(0, 3)
@@ -54,36 +59,23 @@ func TestMovesAndReasonsMeetInAnyOrder(t *testing.T) {
 		if len(l.moves) != 1 || l.moves[0].why(2*sec) != want {
 			t.Errorf("%s: %+v, want one move because %q", name, l.moves, want)
 		}
-		l.decided([]v1alpha1.Reason{{Step: "demand", From: 6, To: 6, Why: "load 0.7 is within 0.5..0.8"}})
+		l.decided(status(3, 6, "of another move like it", "load 0.7 is within 0.5..0.8"))
 		if l.moves[0].why(2*sec) != want || l.now() != "load 0.7 is within 0.5..0.8" {
 			t.Errorf("%s: a later decision changed the move to %q, and now is %q", name, l.moves[0].why(2*sec), l.now())
 		}
 	}
 }
 
-func TestALedgerReadsAsOneSentence(t *testing.T) {
-	got := sentence([]v1alpha1.Reason{
-		{From: 16, To: 5, Why: "load 0.2 is below 0.5: 5 are enough"},
-		{From: 5, To: 10, Why: "10 were asked for within the last 15s"},
-		{From: 10, To: 14, Why: "the pace allows 14 for now"},
-		{From: 14, To: 14, Why: "webui-x is 20s old"},
-	})
-	const want = "load 0.2 is below 0.5: 5 are enough, but 10 were asked for within the last 15s, and the pace allows 14 for now; webui-x is 20s old"
-	if got != want {
-		t.Errorf("the sentence is\n%s\nwant\n%s", got, want)
-	}
-}
-
 func TestAMoveWithoutReasonIsSomebodyElses(t *testing.T) {
 	var l logbook
 	l.replicas(0, 3)
-	l.decided([]v1alpha1.Reason{{Step: "demand", From: 3, To: 3, Why: "load 0.7 is within 0.5..0.8"}})
+	l.decided(status(2, 3, "an earlier move", "load 0.7 is within 0.5..0.8"))
 	l.replicas(10*sec, 5)
 	l.replicas(20*sec, 4)
 	if got := l.moves[0].why(11 * sec); got != "…" {
 		t.Errorf("a second after the move its reason is %q; it may still come", got)
 	}
-	if got := l.moves[0].why(14 * sec); got != "somebody else moved it: cusme's status has no reason that fits" {
+	if got := l.moves[0].why(14 * sec); got != "somebody else moved it: cusme's status has no such move" {
 		t.Errorf("the reason of somebody else's move is %q", got)
 	}
 	if up, down, peak := l.directions(); up != 1 || down != 1 || peak != 5 {

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"strings"
 	"time"
 
 	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/scaling"
 )
 
 // A move is one change of the Deployment's replicas. That it happened is seen
@@ -12,48 +12,27 @@ import (
 type move struct {
 	at       time.Duration
 	from, to int
-	reasons  []v1alpha1.Reason // none yet, or none ever when somebody else moved the replicas
+	reason   string // none yet, or none ever when somebody else moved the replicas
 }
 
-// reasonTakes is how long a move waits for its reasons before it is told
-// without any: they are written just after it.
+// reasonTakes is how long a move waits for its reason before it is told without
+// one: it is written just after the move, or once the pods have gone.
 const reasonTakes = 3 * time.Second
 
 // due reports whether there is something to say about a move by now.
 func (m move) due(now time.Duration) bool {
-	return len(m.reasons) > 0 || now-m.at >= reasonTakes
+	return m.reason != "" || now-m.at >= reasonTakes
 }
 
-// why says a move's reasons as one sentence.
 func (m move) why(now time.Duration) string {
 	switch {
 	case !m.due(now):
 		return "…"
-	case len(m.reasons) == 0:
-		return "somebody else moved it: cusme's status has no reason that fits"
+	case m.reason == "":
+		return "somebody else moved it: cusme's status has no such move"
 	default:
-		return sentence(m.reasons)
+		return m.reason
 	}
-}
-
-// sentence joins a ledger: what the load asks for, but which rules temper it.
-func sentence(reasons []v1alpha1.Reason) string {
-	var b strings.Builder
-	tempered := false
-	for i, r := range reasons {
-		switch {
-		case i == 0:
-		case r.From == r.To:
-			b.WriteString("; ")
-		case tempered:
-			b.WriteString(", and ")
-		default:
-			b.WriteString(", but ")
-			tempered = true
-		}
-		b.WriteString(r.Why)
-	}
-	return b.String()
 }
 
 // A logbook brings moves and their reasons together. They come from two
@@ -62,7 +41,7 @@ type logbook struct {
 	asked  int // replicas asked for at present
 	known  bool
 	moves  []move
-	status []v1alpha1.Reason // of the newest decision
+	status v1alpha1.LoadScalerStatus // the newest
 }
 
 // replicas takes the number a Deployment asks for.
@@ -79,31 +58,33 @@ func (l *logbook) replicas(at time.Duration, n int) {
 	l.match()
 }
 
-// decided takes the reasons of a LoadScaler's status.
-func (l *logbook) decided(reasons []v1alpha1.Reason) {
-	l.status = reasons
+// decided takes a LoadScaler's status.
+func (l *logbook) decided(status v1alpha1.LoadScalerStatus) {
+	l.status = status
 	l.match()
 }
 
-// match gives the newest move its reasons when the newest decision led exactly there.
+// match gives the newest move its reason when the newest move in the status is that one.
 func (l *logbook) match() {
-	if len(l.moves) == 0 || len(l.status) == 0 {
+	if len(l.moves) == 0 || len(l.status.Recent) == 0 {
 		return
 	}
-	m := &l.moves[len(l.moves)-1]
-	first, last := l.status[0], l.status[len(l.status)-1]
-	if len(m.reasons) > 0 || int(first.From) != m.from || int(last.To) != m.to {
-		return
+	m, told := &l.moves[len(l.moves)-1], l.status.Recent[len(l.status.Recent)-1]
+	if m.reason == "" && int(told.From) == m.from && int(told.To) == m.to {
+		m.reason = told.Why
 	}
-	m.reasons = l.status
 }
 
 // now is the newest decision's sentence.
 func (l *logbook) now() string {
-	if len(l.status) == 0 {
+	if len(l.status.Reasons) == 0 {
 		return "waiting for the first decision"
 	}
-	return sentence(l.status)
+	var d scaling.Decision
+	for _, r := range l.status.Reasons {
+		d.Reasons = append(d.Reasons, scaling.Reason{From: r.From, To: r.To, Why: r.Why})
+	}
+	return d.Ledger()
 }
 
 // directions counts moves up and down, and the most replicas ever asked for.

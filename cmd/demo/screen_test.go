@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
-
-	"cusme.dev/cusme/api/v1alpha1"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata")
@@ -24,11 +22,8 @@ func morning() snapshot {
 		pods:     counts{ordinary: 8, elastic: 2, startingElastic: 3, leaving: 1},
 		now:      "load 1.12 on 10 ready pods is above 0.8, but with 3 replicas on the way it will be 0.75",
 		moves: []move{
-			{at: 40 * time.Second, from: 2, to: 6, reasons: []v1alpha1.Reason{
-				{From: 2, To: 8, Why: "load 2.5 on 2 ready pods is above 0.8: 8 replicas bring it to 0.63"},
-				{From: 8, To: 6, Why: "the pace allows 6 for now"}}},
-			{at: 90 * time.Second, from: 6, to: 5, reasons: []v1alpha1.Reason{
-				{From: 6, To: 5, Why: "load 0.42 on 6 ready pods is below 0.5: 5 replicas are enough"}}},
+			{at: 40 * time.Second, from: 2, to: 6, reason: "load 2.5 on 2 ready pods is above 0.8: 8 replicas bring it to 0.63, but the pace allows 6 for now"},
+			{at: 90 * time.Second, from: 6, to: 5, reason: "load 0.42 on 6 ready pods is below 0.5: 5 replicas are enough"},
 			{at: 148 * time.Second, from: 5, to: 14},
 		},
 	}

@@ -146,7 +146,7 @@ func (w *world) seeScaler(object any) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.log.decided(s.Status.Reasons)
+	w.log.decided(s.Status)
 }
 
 func (w *world) seeEvent(object any) {

@@ -62,7 +62,7 @@ func (c *controller) scale(ctx context.Context, m *memory, s target.State, tick 
 		return err
 	}
 	tick.Outcome.Wrote = true
-	m.lastScale = tick.Observation.Now
+	m.moved(*tick)
 	return nil
 }
 

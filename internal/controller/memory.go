@@ -2,9 +2,11 @@ package controller
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"cusme.dev/cusme/api/v1alpha1"
@@ -21,6 +23,7 @@ type memory struct {
 	targetUID  types.UID // as last seen
 	history    scaling.History
 	lastScale  time.Time
+	recent     []v1alpha1.Move
 	// conflicts counts those in a row.
 	conflicts int
 	// status is as last written. The watch may still show an older one, and
@@ -55,6 +58,7 @@ func (ms *memories) of(key types.NamespacedName, ls *v1alpha1.LoadScaler) (m, ol
 	}
 	m = &memory{uid: ls.UID, target: ref, status: *ls.Status.DeepCopy()}
 	m.history.Account = accountFrom(ls.Status.Account)
+	m.recent = m.status.Recent
 	if old == nil && ls.Status.LastScaleTime != nil {
 		m.lastScale = ls.Status.LastScaleTime.Time
 	}
@@ -76,6 +80,21 @@ func (ms *memories) remove(key types.NamespacedName) {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
 	delete(ms.all, key)
+}
+
+// recentMoves is how many moves the status tells of.
+const recentMoves = 10
+
+// moved notes a move that was written.
+func (m *memory) moved(tick scaling.Tick) {
+	m.lastScale = tick.Observation.Now
+	all := append(slices.Clone(m.recent), v1alpha1.Move{
+		At:   metav1.Time{Time: tick.Observation.Now.Truncate(time.Second)},
+		From: tick.Observation.Replicas,
+		To:   tick.Decision.Replicas,
+		Why:  oneLine(tick.Decision.Ledger()),
+	})
+	m.recent = all[max(0, len(all)-recentMoves):]
 }
 
 // retry returns how soon to try again after a conflict, 0 after anything else:

@@ -59,6 +59,7 @@ func (c *controller) reportTrouble(ctx context.Context, ls *v1alpha1.LoadScaler,
 		ObservedGeneration: ls.Generation,
 		LastScaleTime:      m.status.LastScaleTime,
 		Account:            accountOf(m.history.Account),
+		Recent:             m.recent,
 		Summary:            v1alpha1.Summary{Target: ls.Spec.ScaleTargetRef.Kind + "/" + ls.Spec.ScaleTargetRef.Name, Why: sentence(t.err)},
 		Conditions: conditions(slices.Clone(m.status.Conditions), ls.Generation, []condition{
 			{v1alpha1.ConditionReady, metav1.ConditionFalse, t.reason, sentence(t.err)},

@@ -23,6 +23,7 @@ func statusOf(ls *v1alpha1.LoadScaler, m *memory, tick scaling.Tick, applyErr er
 	d := tick.Decision
 	s := v1alpha1.LoadScalerStatus{
 		Account:            accountOf(m.history.Account),
+		Recent:             m.recent,
 		ObservedGeneration: ls.Generation,
 		CurrentReplicas:    d.Pods.Existing,
 		DesiredReplicas:    d.Replicas,

@@ -6,7 +6,10 @@
 // under a controller, in a simulation of a fortnight, and in a fuzzer.
 package scaling
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // steps is the whole algorithm, in order. Each step receives the number of
 // replicas the steps before it want and returns its own, with a sentence when
@@ -124,6 +127,27 @@ func (d Decision) Why() string {
 		return ""
 	}
 	return d.Reasons[len(d.Reasons)-1].Why
+}
+
+// Ledger returns all reasons as one sentence: what the load asks for, but which
+// rules temper it.
+func (d Decision) Ledger() string {
+	var b strings.Builder
+	tempered := false
+	for i, r := range d.Reasons {
+		switch {
+		case i == 0:
+		case r.From == r.To:
+			b.WriteString("; ")
+		case tempered:
+			b.WriteString(", and ")
+		default:
+			b.WriteString(", but ")
+			tempered = true
+		}
+		b.WriteString(r.Why)
+	}
+	return b.String()
 }
 
 // held reports whether protected pods held back a scale-in.

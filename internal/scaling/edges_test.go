@@ -70,3 +70,16 @@ func TestAgeCountsFromTheEndOfTheSecond(t *testing.T) {
 		}
 	}
 }
+
+func TestALedgerReadsAsOneSentence(t *testing.T) {
+	d := Decision{Reasons: []Reason{
+		{From: 16, To: 5, Why: "load 0.2 is below 0.5: 5 are enough"},
+		{From: 5, To: 10, Why: "10 were asked for within the last 15s"},
+		{From: 10, To: 14, Why: "the pace allows 14 for now"},
+		{From: 14, To: 14, Why: "webui-x is 20s old"},
+	}}
+	const want = "load 0.2 is below 0.5: 5 are enough, but 10 were asked for within the last 15s, and the pace allows 14 for now; webui-x is 20s old"
+	if got := d.Ledger(); got != want {
+		t.Errorf("the sentence is\n%s\nwant\n%s", got, want)
+	}
+}
