@@ -27,8 +27,7 @@ import (
 const manifests = "../../config"
 
 // What the controller may do in every namespace, beyond what every account may.
-const rightsEverywhere = `balancers.autoscaling.volcano.sh get list watch
-deployments.apps get list watch
+const rightsEverywhere = `deployments.apps get list watch
 deployments.apps/scale get update
 events.events.k8s.io create
 loadscalers.cusme.dev get list watch

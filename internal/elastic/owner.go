@@ -1,14 +1,10 @@
 package elastic
 
 import (
-	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // An Owner is a kind of foreign objects that own the order in which pods are
@@ -23,9 +19,7 @@ type Owner struct {
 
 // A Target is the workload whose pods may belong to an Owner.
 type Target struct {
-	APIVersion, Kind string
-	// Namespace may be empty if it is not known: then every namespace selector selects it.
-	Namespace, Name string
+	APIVersion, Kind, Name string
 	// PodLabels are the labels of its pods; nil if they are not known, and then
 	// every selector of labels selects them.
 	PodLabels map[string]string
@@ -34,21 +28,18 @@ type Target struct {
 // Owners are all kinds that own the order of removal. The ones of the vendors
 // are documented as in conflict with pod-deletion-cost (volcengine.com/docs/6460/177068,
 // help.aliyun.com/document_detail/398680.htm); a WorkloadSpread writes it
-// itself; a Balancer sets the order among pods of one cost, by scores of its
-// own (support.huaweicloud.com/usermanual-cce/cce_10_0746.html). Judging by the
-// examples all are of one namespace but the Balancer. Karpenter writes costs as
-// well, and has no object to know it by.
+// itself. All are of one namespace. A CCE Balancer is not among them: its scores
+// only order pods of equal cost (support.huaweicloud.com/usermanual-cce/cce_10_0746.html).
+// Karpenter writes costs, and has no object to know it by: the costs tell.
 func Owners() []Owner {
 	return []Owner{
 		{"scheduling.vke.volcengine.com", "v1beta1", "ResourcePolicy", "a VKE ResourcePolicy", bySelector},
 		{"scheduling.alibabacloud.com", "v1alpha1", "ResourcePolicy", "an ACK ResourcePolicy", bySelector},
-		{"autoscaling.volcano.sh", "v1alpha1", "Balancer", "a CCE Balancer", byTargets},
 		{"apps.kruise.io", "v1alpha1", "WorkloadSpread", "an OpenKruise WorkloadSpread", byReference},
 	}
 }
 
-// Selects reports whether an object of this kind, in the target's namespace or
-// in none, owns the order in which the target's pods go. object is the
+// Selects reports whether an object of this kind, in the target's namespace, owns the order in which the target's pods go. object is the
 // unstructured content. What cannot be understood selects everything: better to
 // wait for nothing than to remove the wrong pod.
 func (o Owner) Selects(object map[string]any, target Target) bool {
@@ -77,54 +68,6 @@ func byReference(spec map[string]any, target Target) bool {
 		return true
 	}
 	return names(reference, target)
-}
-
-// byTargets reads spec.targets, each of which selects namespaces, workloads, or
-// workloads of some namespaces.
-func byTargets(spec map[string]any, target Target) bool {
-	targets, ok := spec["targets"].([]any)
-	if !ok {
-		return true
-	}
-	return slices.ContainsFunc(targets, func(one any) bool {
-		t, ok := one.(map[string]any)
-		return !ok || inNamespace(t["namespaceSelector"], target.Namespace) && listed(t["objectSelectors"], target)
-	})
-}
-
-// inNamespace reports whether a selector of namespaces may select this one. Only
-// its name is known here: a requirement on other labels is taken for met.
-func inNamespace(selector any, namespace string) bool {
-	content, ok := selector.(map[string]any)
-	if !ok || namespace == "" {
-		return true
-	}
-	var read metav1.LabelSelector
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &read); err != nil {
-		return true
-	}
-	parsed, err := metav1.LabelSelectorAsSelector(&read)
-	if err != nil {
-		return true
-	}
-	requirements, _ := parsed.Requirements()
-	known := labels.Set{corev1.LabelMetadataName: namespace}
-	return !slices.ContainsFunc(requirements, func(r labels.Requirement) bool {
-		return r.Key() == corev1.LabelMetadataName && !r.Matches(known)
-	})
-}
-
-// listed reports whether one of the workloads listed by kind and name is the
-// target. No list stands for all workloads.
-func listed(selectors any, target Target) bool {
-	all, ok := selectors.([]any)
-	if !ok || len(all) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(all, func(one any) bool {
-		reference, ok := one.(map[string]any)
-		return !ok || names(reference, target)
-	})
 }
 
 // names reports whether a reference with apiVersion, kind and name is to the

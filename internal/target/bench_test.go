@@ -70,7 +70,7 @@ func newBench(t *testing.T, o benchOptions) *bench {
 
 	watching := rest.CopyConfig(config)
 	watching.Wrap(b.watches.wrap)
-	seen, err := cache.New(watching, cache.Options{Scheme: scheme.Scheme, DefaultTransform: Trim})
+	seen, err := cache.New(watching, cache.Options{Scheme: scheme.Scheme, DefaultTransform: Trim(nil)})
 	if err != nil {
 		t.Fatal(err)
 	}

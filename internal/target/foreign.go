@@ -3,6 +3,7 @@ package target
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -18,7 +19,6 @@ import (
 
 // +kubebuilder:rbac:groups=scheduling.vke.volcengine.com,resources=resourcepolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups=scheduling.alibabacloud.com,resources=resourcepolicies,verbs=get;list;watch
-// +kubebuilder:rbac:groups=autoscaling.volcano.sh,resources=balancers,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apps.kruise.io,resources=workloadspreads,verbs=get;list;watch
 
 // Whether the cluster has a kind costs a request to ask. Vendors' add-ons come
@@ -40,7 +40,6 @@ type foreignKind struct {
 	ask time.Time
 	// mapped is the kind as the cluster serves it.
 	mapped schema.GroupVersionKind
-	scope  meta.RESTScopeName
 }
 
 func foreignKinds() []foreignKind {
@@ -80,11 +79,7 @@ func (t *Targets) foreignOwner(ctx context.Context, ref Ref, pods []*corev1.Pod)
 func (t *Targets) selecting(ctx context.Context, k foreignKind, ref Ref, pods []*corev1.Pod) (string, error) {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(k.mapped)
-	options := []client.ListOption{client.UnsafeDisableDeepCopy}
-	if k.scope == meta.RESTScopeNameNamespace {
-		options = append(options, client.InNamespace(ref.Namespace))
-	}
-	if err := t.cache.List(ctx, list, options...); err != nil {
+	if err := t.cache.List(ctx, list, client.InNamespace(ref.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return "", err
 	}
 	var names []string
@@ -100,7 +95,7 @@ func (t *Targets) selecting(ctx context.Context, k foreignKind, ref Ref, pods []
 }
 
 func workload(ref Ref, p *corev1.Pod) elastic.Target {
-	return elastic.Target{APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name, PodLabels: p.Labels}
+	return elastic.Target{APIVersion: ref.APIVersion, Kind: ref.Kind, Name: ref.Name, PodLabels: p.Labels}
 }
 
 // askForeign returns all foreign kinds. It begins to watch those that the
@@ -128,7 +123,7 @@ func (t *Targets) ask(ctx context.Context, k *foreignKind) {
 	if err != nil {
 		return
 	}
-	k.mapped, k.scope = mapping.GroupVersionKind, mapping.Scope.Name()
+	k.mapped = mapping.GroupVersionKind
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(k.mapped)
 	informer, err := t.watch(ctx, object, t.foreignChanges())
@@ -138,8 +133,7 @@ func (t *Targets) ask(ctx context.Context, k *foreignKind) {
 	k.watched = &watchedKind{Informer: informer, patience: time.Now().Add(syncPatience)}
 }
 
-// foreignChanges wakes all targets that an object may own the order of: those
-// of its namespace, or of all when it has none.
+// foreignChanges wakes all targets that an object may own the order of: those of its namespace.
 func (t *Targets) foreignChanges() changes {
 	matter := func(was, is client.Object) bool { return !reflect.DeepEqual(specOf(was), specOf(is)) }
 	return changes{matter: matter, wake: func(versions ...client.Object) {
@@ -157,17 +151,9 @@ func specOf(o client.Object) any {
 	return u.Object["spec"]
 }
 
-// knownIn returns the targets of a namespace that OnChange is called for, or of all namespaces.
+// knownIn returns the targets of a namespace that OnChange is called for.
 func (t *Targets) knownIn(namespace string) []Ref {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var refs []Ref
-	for ns, known := range t.known {
-		for ref := range known {
-			if namespace == "" || namespace == ns {
-				refs = append(refs, ref)
-			}
-		}
-	}
-	return refs
+	return slices.Collect(maps.Keys(t.known[namespace]))
 }

@@ -22,7 +22,7 @@ kind: CustomResourceDefinition
 metadata: {name: PLURAL.GROUP}
 spec:
   group: GROUP
-  scope: SCOPE
+  scope: Namespaced
   names: {kind: KIND, listKind: KINDList, plural: PLURAL, singular: SINGULAR}
   versions:
   - name: VERSION
@@ -33,20 +33,20 @@ spec:
 
 // foreign is a kind of a vendor's.
 type foreign struct {
-	group, version, kind, plural, scope string
+	group, version, kind, plural string
 }
 
 var (
-	vkePolicy    = foreign{"scheduling.vke.volcengine.com", "v1beta1", "ResourcePolicy", "resourcepolicies", "Namespaced"}
-	kruiseSpread = foreign{"apps.kruise.io", "v1alpha1", "WorkloadSpread", "workloadspreads", "Namespaced"}
-	cceBalancer  = foreign{"autoscaling.volcano.sh", "v1alpha1", "Balancer", "balancers", "Cluster"}
+	vkePolicy    = foreign{"scheduling.vke.volcengine.com", "v1beta1", "ResourcePolicy", "resourcepolicies"}
+	kruiseSpread = foreign{"apps.kruise.io", "v1alpha1", "WorkloadSpread", "workloadspreads"}
+	ackPolicy    = foreign{"scheduling.alibabacloud.com", "v1alpha1", "ResourcePolicy", "resourcepolicies"}
 )
 
 // install makes the kind known to the cluster that the tests share.
 func (f foreign) install(t *testing.T) {
 	t.Helper()
 	c := clustertest.Shared(t)
-	c.Apply(t, strings.NewReplacer("GROUP", f.group, "VERSION", f.version, "KIND", f.kind, "PLURAL", f.plural, "SINGULAR", strings.ToLower(f.kind), "SCOPE", f.scope).Replace(foreignDefinition))
+	c.Apply(t, strings.NewReplacer("GROUP", f.group, "VERSION", f.version, "KIND", f.kind, "PLURAL", f.plural, "SINGULAR", strings.ToLower(f.kind)).Replace(foreignDefinition))
 	clustertest.Eventually(t, patience, func() error {
 		_, err := c.Kubectl(t, "get", f.plural+"."+f.group, "--all-namespaces")
 		return err
@@ -111,21 +111,18 @@ func TestForeignOwnersThatCannotBeRead(t *testing.T) {
 	})
 }
 
-// A Balancer stands in no namespace. The cluster is asked for kinds that it
-// has not every ten minutes, and not in between.
+// The cluster is asked for kinds that it has not every ten minutes, and not in between.
 func TestForeignKindsThatComeLater(t *testing.T) {
 	var clock atomic.Int64
 	b := newBench(t, benchOptions{now: func() time.Time { return time.Unix(0, clock.Load()) }})
 	s := b.web(t, 1)
-	cceBalancer.install(t)
+	ackPolicy.install(t)
 	t.Cleanup(func() {
-		if _, err := clustertest.Shared(t).Kubectl(t, "delete", "crd", "balancers.autoscaling.volcano.sh"); err != nil {
+		if _, err := clustertest.Shared(t).Kubectl(t, "delete", "crd", "resourcepolicies.scheduling.alibabacloud.com"); err != nil {
 			t.Error(err)
 		}
 	})
-	b.create(t, cceBalancer.object("", map[string]any{
-		"targets": []any{map[string]any{"objectSelectors": []any{map[string]any{"kind": "Deployment", "name": "web"}}}},
-	}))
+	b.create(t, ackPolicy.object(b.ns, map[string]any{"selector": map[string]any{"app": "web"}}))
 	clock.Add(int64(askAfterNo - time.Second))
 	before := b.requests.Load()
 	for range 10 {
@@ -142,7 +139,7 @@ func TestForeignKindsThatComeLater(t *testing.T) {
 		if s.Unsteerable == "" && err == nil {
 			t.Fatal("the new kind was not waited for")
 		}
-		return chosen(scaling.OrderUnknown, "a CCE Balancer named gpu-first")(s, err)
+		return chosen(scaling.OrderUnknown, "an ACK ResourcePolicy named gpu-first")(s, err)
 	})
 }
 

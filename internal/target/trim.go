@@ -22,14 +22,12 @@ import (
 // A pod, node, Deployment or metadata read from such a cache must not be
 // written back, nor an object that owns the order in which pods go.
 //
-// Of pods it keeps what the built-in elastic providers write; see TrimFor.
-func Trim(object any) (any, error) {
-	return trim(object, elastic.Known())
-}
-
-// TrimFor returns a Trim that keeps of pods what the providers of these rules
-// write. Options.Elastic is to be the same rules.
-func TrimFor(rules elastic.Rules) func(object any) (any, error) {
+// Of pods it keeps what the providers of these rules write; nil stands for the
+// built-in ones. Options.Elastic is to be the same.
+func Trim(rules elastic.Rules) func(object any) (any, error) {
+	if rules == nil {
+		rules = elastic.Known()
+	}
 	return func(object any) (any, error) { return trim(object, rules) }
 }
 

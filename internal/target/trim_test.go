@@ -18,7 +18,7 @@ import (
 
 func trimmed[T any](t *testing.T, object T) T {
 	t.Helper()
-	kept, err := Trim(object)
+	kept, err := Trim(nil)(object)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestTrimForTheRulesOfTheUser(t *testing.T) {
 	pod := &corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{
 		{Type: "Placed", Status: corev1.ConditionFalse, Reason: "NothingLeft", Message: "come back tomorrow"},
 	}}}
-	kept, err := TrimFor(rules)(pod.DeepCopy())
+	kept, err := Trim(rules)(pod.DeepCopy())
 	if err != nil {
 		t.Fatal(err)
 	}
