@@ -19,22 +19,25 @@ import (
 func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, s target.State, tick *scaling.Tick) error {
 	m.targetUID = s.UID
 	from, to := s.Replicas, tick.Decision.Replicas
+	if from == to || ls.Spec.DryRun {
+		c.unmark(ctx, m, s)
+	}
 	switch {
 	case from == to:
-		c.unmark(ctx, m, s)
 		return nil
 	case ls.Spec.DryRun:
 		tick.Outcome.Refused = "dry run"
 		return nil
-	case to < from:
-		settle, err := c.targets.Steer(ctx, s, tick.Decision.Mark)
-		if err != nil {
-			tick.Outcome.Refused = err.Error()
-			return err
-		}
-		if tick.Outcome.Settling = settle; settle > 0 {
-			return nil
-		}
+	case to > from:
+		return c.scale(ctx, m, s, tick)
+	}
+	settle, err := c.targets.Steer(ctx, s, tick.Decision.Mark)
+	if err != nil {
+		tick.Outcome.Refused = err.Error()
+		return err
+	}
+	if tick.Outcome.Settling = settle; settle > 0 {
+		return nil
 	}
 	return c.scale(ctx, m, s, tick)
 }

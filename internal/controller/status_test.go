@@ -54,6 +54,23 @@ func crashed(n int) scaling.Tick {
 	return tick
 }
 
+// soldOut is a turn with a pod that found no stock, under a load for one more.
+func soldOut() scaling.Tick {
+	tick := turn(plain, 3, 3, fresh(0.9))
+	p := &tick.Observation.Pods[2]
+	p.Ready, p.ReadySince, p.Phase, p.Elastic, p.SoldOut, p.Created = false, time.Time{}, scaling.PhasePending, true, "no GPU left in zone a", noon.Add(-time.Minute)
+	tick.Decision = scaling.Decide(tick.Observation, plain, scaling.History{})
+	return tick
+}
+
+// asking is a turn in which pods can say whether they are busy, and have not.
+func asking() scaling.Tick {
+	tick := turn(plain, 3, 3, fresh(0.1))
+	tick.Policy.AskBusy = true
+	tick.Decision = scaling.Decide(tick.Observation, tick.Policy, scaling.History{})
+	return tick
+}
+
 // Each situation shows in one condition, with a reason to alert on.
 func TestConditions(t *testing.T) {
 	protecting, windowed := plain, plain
@@ -79,6 +96,10 @@ func TestConditions(t *testing.T) {
 		"stabilizing":    {turn(windowed, 3, 3, fresh(0.1)), nil, false, "ScalingLimited", "True Stabilizing"},
 		"in the band":    {turn(plain, 3, 3, fresh(0.6)), nil, false, "ScalingLimited", "False AsDemanded"},
 		"rollout":        {rollout, nil, false, "Steerable", "False OwnedElsewhere"},
+		"sold out":       {soldOut(), nil, false, "ElasticCapacity", "False SoldOut"},
+		"held by stock":  {soldOut(), nil, false, "ScalingLimited", "True SoldOut"},
+		"in stock":       {turn(plain, 3, 3, fresh(0.6)), nil, false, "ElasticCapacity", "True NoShortage"},
+		"asking":         {asking(), nil, false, "ScalingLimited", "True AskingPods"},
 		"steerable":      {turn(plain, 3, 3, fresh(0.6)), nil, false, "Steerable", "True Steered"},
 	} {
 		ls := webui()

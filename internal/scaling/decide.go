@@ -63,7 +63,7 @@ func Decide(o Observation, p Policy, h History) Decision {
 	in.loads = in.assess()
 	began := !in.blind() && h.unseen(o.Now, p) || len(h.Recommendations) == 0
 	if began {
-		in.History = h.begun(o)
+		in.History = in.History.begun(o)
 	}
 
 	d := Decision{Replicas: o.Replicas, Loads: in.loads, Pods: in.census(), Gone: in.departures(), Stock: in.Stock, Began: began}
