@@ -24,14 +24,10 @@ type Account struct {
 // the decision before this one was held back.
 func (a Account) after(o Observation, d Decision, waiting bool) Account {
 	if !a.Until.IsZero() && waiting {
-		a.Waited += o.Now.Sub(a.Until)
+		a.Waited += max(0, o.Now.Sub(a.Until)) // After a restart elsewhere another clock may be behind.
 	}
 	if !a.Until.IsZero() {
 		a.Elastic += a.billed(o)
-	}
-	young := map[Cause]int64{}
-	for by, n := range a.Young {
-		young[by] = n
 	}
 	for _, g := range d.Gone {
 		if g.By == ByCusme {
@@ -41,10 +37,10 @@ func (a Account) after(o Observation, d Decision, waiting bool) Account {
 			a.Missed++
 		}
 		if g.Young {
-			young[g.By]++
+			a.Young = counted(a.Young, g.By)
 		}
 	}
-	a.Until, a.Young = o.Now, young
+	a.Until = later(a.Until, o.Now)
 	return a
 }
 
@@ -57,4 +53,13 @@ func (a Account) billed(o Observation) time.Duration {
 		}
 	}
 	return sum
+}
+
+// counted returns young with one pod more: the account before keeps its own.
+func counted(young map[Cause]int64, by Cause) map[Cause]int64 {
+	more := map[Cause]int64{by: 1}
+	for cause, n := range young {
+		more[cause] += n
+	}
+	return more
 }

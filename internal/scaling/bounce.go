@@ -5,7 +5,7 @@ import "fmt"
 // bounce refuses the part of a scale-in that would push the load above the band
 // and be taken back at the next reading: removing k of N multiplies a load by
 // N/(N-k), and 2 to 1 doubles it.
-func bounce(in input, want int32) (int32, string) {
+func bounce(in *input, want int32) (int32, string) {
 	if want >= in.Replicas {
 		return want, ""
 	}

@@ -5,8 +5,8 @@ import "fmt"
 // bounds keeps the number within minimum and maximum. The maximum outranks
 // everything, young pods too: it is a promise about money. The minimum gives way
 // to a lack of stock, which no asking mends.
-func bounds(in input, want int32) (int32, string) {
-	least := min(in.Min, in.obtainable())
+func bounds(in *input, want int32) (int32, string) {
+	least := in.fewest()
 	switch {
 	case want > in.Max && in.Replicas > in.Max:
 		return in.Max, fmt.Sprintf("%s more than the maximum of %d", are(in.Replicas), in.Max)
@@ -19,4 +19,9 @@ func bounds(in input, want int32) (int32, string) {
 	default:
 		return want, ""
 	}
+}
+
+// fewest is the minimum, as far as it can be had.
+func (in *input) fewest() int32 {
+	return min(in.Min, in.obtainable())
 }

@@ -17,15 +17,25 @@ type Census struct {
 	Elastic int32
 }
 
-func (in input) census() Census {
-	c := Census{Ready: in.ready(), Late: in.late(), Starting: in.starting()}
-	for _, p := range active(in.Pods) {
-		c.Existing++
-		if p.Elastic {
+func (in *input) census() Census {
+	c := Census{Existing: in.existing(), Ready: in.ready(), Late: in.late(), Starting: in.starting()}
+	for _, p := range in.Pods {
+		if !p.Leaving && p.Elastic {
 			c.Elastic++
 		}
 	}
 	return c
+}
+
+// existing counts the pods that are not leaving.
+func (o Observation) existing() int32 {
+	var n int32
+	for _, p := range o.Pods {
+		if !p.Leaving {
+			n++
+		}
+	}
+	return n
 }
 
 // ready counts the pods that serve.
@@ -41,7 +51,7 @@ func (o Observation) ready() int32 {
 
 // late counts the pods that cannot be counted on: broken ones, those unready for
 // longer than the start-up deadline, and those that will soon be taken away.
-func (in input) late() int32 {
+func (in *input) late() int32 {
 	var n int32
 	for _, p := range in.Pods {
 		if !p.Leaving && (p.Doomed != "" || !p.Ready && in.broken(p)) {
@@ -53,34 +63,40 @@ func (in input) late() int32 {
 
 // trusted is the capacity to count on: the replicas asked for, without the late
 // ones. Pods on their way are in it, else a load that stays high while a model
-// loads would order the same pods again at every reading: 2, 4, 8, 16. A late
-// pod beyond the replicas asked for, such as a rollout's new one, takes nothing away.
-func (in input) trusted() int32 {
-	surge := max(0, int32(len(active(in.Pods)))-in.Replicas)
-	return max(0, in.Replicas-max(0, in.late()-surge))
+// loads would order the same pods again at every reading: 2, 4, 8, 16.
+func (in *input) trusted() int32 {
+	return in.without(in.late())
+}
+
+// without is how many of the replicas asked for are left when so many pods do
+// not count. Those beyond the replicas asked for, such as a rollout's new one or
+// pods that a scale-in has not reached yet, take nothing away.
+func (in *input) without(pods int32) int32 {
+	surge := max(0, in.existing()-in.Replicas)
+	return max(0, in.Replicas-max(0, pods-surge))
 }
 
 // starting counts the replicas asked for that are neither ready nor late.
-func (in input) starting() int32 {
+func (in *input) starting() int32 {
 	return max(0, in.trusted()-in.ready())
 }
 
 // broken reports whether a pod can no longer be expected to serve.
-func (in input) broken(p Pod) bool {
+func (in *input) broken(p Pod) bool {
 	return p.Broken != "" || in.hopeless(p) || !p.Ready && in.waiting(p) > in.StartDeadline
 }
 
 // waiting is for how long a pod has not been ready. It counts from when the pod
 // was last found unready: one that served for hours and blinks for a second is
 // no reason to order another.
-func (in input) waiting(p Pod) time.Duration {
+func (in *input) waiting(p Pod) time.Duration {
 	return in.Now.Sub(later(p.Created, p.UnreadySince))
 }
 
 // stuck counts the pods that cannot start: broken ones, and late ones that do
 // not even run. A late pod that runs may be unready from overload, and is no
 // sign that another would fail.
-func (in input) stuck() int32 {
+func (in *input) stuck() int32 {
 	var n int32
 	for _, p := range in.Pods {
 		if !p.Leaving && !p.Ready && in.broken(p) && (p.Broken != "" || p.Phase != PhaseRunning) {
@@ -92,13 +108,13 @@ func (in input) stuck() int32 {
 
 // young reports whether minPodAge protects the pod. One that cannot serve, or
 // will soon be taken away, needs no protection.
-func (in input) young(p Pod) bool {
+func (in *input) young(p Pod) bool {
 	return p.Doomed == "" && !in.broken(p) && in.underAge(p)
 }
 
 // underAge reports whether the pod is younger than minPodAge. Creation is known
 // to the whole second, so age counts from that second's end.
-func (in input) underAge(p Pod) bool {
+func (in *input) underAge(p Pod) bool {
 	if in.MinPodAge == 0 {
 		return false
 	}

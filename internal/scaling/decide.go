@@ -44,7 +44,7 @@ type step struct {
 	name Step
 	// temper returns the replicas wanted after this step, and a sentence;
 	// no sentence means the step has nothing to say and changes nothing.
-	temper func(in input, want int32) (int32, string)
+	temper func(in *input, want int32) (int32, string)
 }
 
 // input is everything a step may look at.
@@ -53,12 +53,13 @@ type input struct {
 	Policy
 	History
 	loads []Verdict // what was made of each reading, in the policy's order
+	going []Pod     // see order
 }
 
 // Decide returns what to do about o under p, given what happened before.
 // It changes none of its arguments, and gives the same answer every time.
 func Decide(o Observation, p Policy, h History) Decision {
-	in := input{Observation: o, Policy: p, History: h}
+	in := &input{Observation: o, Policy: p, History: h}
 	in.Stock = in.takeStock()
 	in.loads = in.assess()
 	began := !in.blind() && h.unseen(o.Now, p) || len(h.Recommendations) == 0
@@ -73,7 +74,7 @@ func Decide(o Observation, p Policy, h History) Decision {
 		case Demand:
 			d.Demand = want
 		case AskBusy:
-			d.Ask = names(in.asking(d.Replicas))
+			d.Ask = names(in.asking(max(d.Replicas, in.fewest())))
 		}
 		if why == "" {
 			continue

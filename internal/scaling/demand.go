@@ -8,7 +8,7 @@ import (
 // demand returns what the load alone asks for: each load's own demand, then the
 // highest. A load that is not fresh asks for what there is, so that it may be
 // outvoted upwards and never lets the number fall.
-func demand(in input, _ int32) (int32, string) {
+func demand(in *input, _ int32) (int32, string) {
 	if len(in.loads) == 0 {
 		return in.Replicas, "no load is configured"
 	}
@@ -32,7 +32,7 @@ func leading(loads []Verdict) int {
 	return top
 }
 
-func (in input) assess() []Verdict {
+func (in *input) assess() []Verdict {
 	out := make([]Verdict, len(in.Policy.Loads))
 	for i, l := range in.Policy.Loads {
 		v := Verdict{Reading: in.reading(l.Name), Demand: in.Replicas}
@@ -49,7 +49,7 @@ func (in input) assess() []Verdict {
 // total turns a reading into the load of the whole service. A ratio speaks of
 // the pods that were ready when it was taken: multiplied again after a pod
 // became ready, the same reading would claim more load than there is.
-func (in input) total(l Load, r Reading) float64 {
+func (in *input) total(l Load, r Reading) float64 {
 	if l.Total {
 		return r.Value
 	}
@@ -64,7 +64,7 @@ func (in input) total(l Load, r Reading) float64 {
 // size returns how many replicas one fresh load asks for. It grows only when
 // the load exceeds the band even with all replicas on their way in service, and
 // shrinks only when the load is below the band already.
-func (in input) size(l Load, v Verdict) (int32, string) {
+func (in *input) size(l Load, v Verdict) (int32, string) {
 	n, capacity := in.Replicas, float64(max(1, in.trusted()))
 	coming := v.Total / capacity
 	now := coming
@@ -86,7 +86,7 @@ func (in input) size(l Load, v Verdict) (int32, string) {
 	}
 }
 
-func (in input) grow(l Load, v Verdict, says string) (int32, string) {
+func (in *input) grow(l Load, v Verdict, says string) (int32, string) {
 	if stuck := in.stuck(); stuck > in.ready() {
 		return in.Replicas, fmt.Sprintf("%s is above %s, but %s cannot start: more would not help", says, number(l.High), count(stuck, "pod"))
 	}
@@ -105,7 +105,7 @@ func (in input) grow(l Load, v Verdict, says string) (int32, string) {
 	return max(in.Replicas, want), why
 }
 
-func (in input) shrink(l Load, v Verdict, says string) (int32, string) {
+func (in *input) shrink(l Load, v Verdict, says string) (int32, string) {
 	n := in.Replicas
 	if n == 0 {
 		return 0, fmt.Sprintf("%s is below %s, and there is nothing to remove", says, number(l.Low))
@@ -122,7 +122,7 @@ func (in input) shrink(l Load, v Verdict, says string) (int32, string) {
 
 // takeStep moves by a fixed step, once per reading: one that was taken before
 // the last move cannot know of it and would order the same step again.
-func (in input) takeStep(v Verdict, by int32, why string) (int32, string) {
+func (in *input) takeStep(v Verdict, by int32, why string) (int32, string) {
 	last, moved := in.lastMove()
 	switch {
 	case by == 0:

@@ -22,7 +22,7 @@ type Departure struct {
 	By  Cause
 	// Young says that it went before its age.
 	Young bool
-	// Missed says that cusme's scale-in took it, and had chosen another.
+	// Missed says that cusme's scale-in took it, and had chosen another; of pods that could not serve none is missed.
 	Missed bool
 }
 
@@ -48,6 +48,7 @@ func (s ScaleIn) begun(o Observation, d Decision) ScaleIn {
 	}
 	if s.Left > 0 {
 		next.Chosen = append(next.Chosen, s.Chosen...)
+		next.Left = max(next.Left, min(s.Left, o.existing()-next.To))
 	}
 	return next
 }
@@ -55,50 +56,69 @@ func (s ScaleIn) begun(o Observation, d Decision) ScaleIn {
 // seen returns the scale-in after a look at the target: finished when enough
 // pods have gone, or void when somebody else wrote another number.
 func (s ScaleIn) seen(o Observation) ScaleIn {
-	s.Left = min(s.Left, int32(len(active(o.Pods)))-s.To)
+	s.Left = min(s.Left, o.existing()-s.To)
 	if s.Left <= 0 || o.Replicas != s.To {
 		return ScaleIn{}
 	}
 	return s
 }
 
-// departures are the pods that went since the last decision, and by what.
-func (in input) departures() []Departure {
-	now := map[string]Pod{}
-	for _, p := range in.Observation.Pods {
-		now[p.UID] = p
+// chose reports whether the pod was to go by the scale-in, while that lasts.
+func (s ScaleIn) chose(p Pod) bool {
+	return s.Left > 0 && slices.Contains(s.Chosen, p.UID)
+}
+
+// departures are the pods that went since the last decision, and by what. Of
+// those that a scale-in takes the chosen ones are counted first: only what it
+// took beyond them did it take instead of them.
+func (in *input) departures() []Departure {
+	was, is := in.went()
+	others := in.Removing.Left
+	for _, p := range was {
+		if in.Removing.chose(p) {
+			others--
+		}
 	}
 	var gone []Departure
-	left := in.Removing.Left
-	for _, was := range in.Present {
-		is, exists := now[was.UID]
-		if exists && !is.Leaving {
-			continue
-		}
-		if !exists {
-			is = was
-		}
-		d := Departure{Pod: was, Young: is.SoldOut == "" && !in.broken(was) && in.underAge(was)}
-		d.By = in.cause(is, left)
-		if d.By == ByCusme {
-			left--
-			d.Missed = in.Removing.Certain && !slices.Contains(in.Removing.Chosen, was.UID)
+	for i, p := range was {
+		d := Departure{Pod: p, By: in.cause(is[i], others), Young: is[i].SoldOut == "" && !in.broken(p) && in.underAge(p)}
+		if d.By == ByCusme && !in.Removing.chose(p) {
+			others--
+			d.Missed = in.Removing.Certain && !in.broken(p)
 		}
 		gone = append(gone, d)
 	}
 	return gone
 }
 
-// cause says what made a pod go, while so many pods are still to go by a scale-in of cusme's own.
-func (in input) cause(p Pod, left int32) Cause {
+// went returns the pods that went since the last decision: as they were then,
+// and as they are now, which is the same where they can be seen no more.
+func (in *input) went() (was, is []Pod) {
+	now := make(map[string]int, len(in.Pods))
+	for i, p := range in.Pods {
+		now[p.UID] = i
+	}
+	for _, p := range in.Present {
+		switch i, exists := now[p.UID]; {
+		case !exists:
+			was, is = append(was, p), append(is, p)
+		case in.Pods[i].Leaving:
+			was, is = append(was, p), append(is, in.Pods[i])
+		}
+	}
+	return was, is
+}
+
+// cause says what made a pod go, when a scale-in of cusme's own may have taken so many that it had not chosen.
+func (in *input) cause(p Pod, others int32) Cause {
 	switch {
 	case p.Doomed != "":
 		return ByEviction
-	case left > 0 && slices.Contains(in.Removing.Chosen, p.UID):
+	case in.Removing.chose(p):
 		return ByCusme
 	case p.Outdated:
 		return ByRollout
-	case left > 0 && !p.Ended:
+	case others > 0 && !p.Ended:
 		return ByCusme
 	default:
 		return ByOutside

@@ -15,7 +15,7 @@ import (
 // direction, even where the other direction's policies look back further: with
 // up at 100 % per 15 s and down at 30 % per 4 s, it took 4 replicas that had
 // been 23 for 7 and doubled those. Here every move within the period counts.
-func pace(in input, want int32) (int32, string) {
+func pace(in *input, want int32) (int32, string) {
 	switch n := in.Replicas; {
 	case want > n:
 		limit := max(n, in.ceiling(), min(1, want))
@@ -32,7 +32,7 @@ func pace(in input, want int32) (int32, string) {
 }
 
 // ceiling is the most replicas that the up rules allow now.
-func (in input) ceiling() int32 {
+func (in *input) ceiling() int32 {
 	if len(in.Up.Limits) == 0 && in.Up.Select != SelectDisabled {
 		return math.MaxInt32
 	}
@@ -47,7 +47,7 @@ func (in input) ceiling() int32 {
 }
 
 // floor is the fewest replicas that the down rules allow now.
-func (in input) floor() int32 {
+func (in *input) floor() int32 {
 	if len(in.Down.Limits) == 0 && in.Down.Select != SelectDisabled {
 		return 0
 	}
@@ -79,7 +79,7 @@ func (r Rules) choose(n, none int32, limit func(Limit) int32, upwards bool) int3
 
 // replicasBefore is the number of replicas before cusme's own moves within the
 // period. Writes of others are not counted: each is a new starting point.
-func (in input) replicasBefore(period time.Duration) int32 {
+func (in *input) replicasBefore(period time.Duration) int32 {
 	n, since := in.Replicas, in.Now.Add(-period)
 	for _, m := range in.Moves {
 		if m.At.After(since) {

@@ -6,7 +6,7 @@ import "fmt"
 // demand within the down window, and rise no higher than the lowest within the
 // up window. Ported from stabilizeRecommendationWithBehaviors of Kubernetes
 // 1.37's horizontal pod autoscaler, and checked against a running one.
-func stabilize(in input, want int32) (int32, string) {
+func stabilize(in *input, want int32) (int32, string) {
 	if in.blind() {
 		return want, ""
 	}
@@ -31,6 +31,6 @@ func stabilize(in input, want int32) (int32, string) {
 	}
 }
 
-func (in input) blind() bool {
+func (in *input) blind() bool {
 	return Decision{Loads: in.loads}.Blind()
 }

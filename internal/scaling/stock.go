@@ -37,7 +37,7 @@ func (s Stock) Out() bool { return !s.Failed.IsZero() }
 // stock lowers what is asked for to what can be had. A ReplicaSet replaces a
 // failed pod at once, and the replacement fails as well: asking for what is not
 // there makes pods by the hundred.
-func stock(in input, want int32) (int32, string) {
+func stock(in *input, want int32) (int32, string) {
 	able := in.obtainable()
 	if want <= able {
 		return want, ""
@@ -55,20 +55,20 @@ func stock(in input, want int32) (int32, string) {
 
 // obtainable is how many replicas can be had: all one wants while there is
 // stock, else those that do not wait for it, and one more when it is time to try.
-func (in input) obtainable() int32 {
+func (in *input) obtainable() int32 {
 	if !in.Stock.Out() {
 		return math.MaxInt32
 	}
-	able := in.Replicas
+	var hopeless int32
 	for _, p := range in.Pods {
 		if !p.Leaving && in.hopeless(p) {
-			able--
+			hopeless++
 		}
 	}
-	if able == in.Replicas && !in.trying() && !in.Now.Before(in.Stock.next()) {
-		return able + 1
+	if hopeless == 0 && !in.trying() && !in.Now.Before(in.Stock.next()) {
+		return in.Replicas + 1
 	}
-	return max(0, able)
+	return in.without(hopeless)
 }
 
 // next is when one pod more may be tried.
@@ -77,15 +77,13 @@ func (s Stock) next() time.Time {
 }
 
 // trying reports whether the pod tried last has neither become ready nor failed.
-func (in input) trying() bool {
-	existing := int32(0)
-	for _, p := range active(in.Pods) {
-		existing++
-		if in.Stock.tries(p) && !p.Ready && !in.broken(p) {
+func (in *input) trying() bool {
+	for _, p := range in.Pods {
+		if !p.Leaving && in.Stock.tries(p) && !p.Ready && !in.broken(p) {
 			return true
 		}
 	}
-	return in.Stock.Tried.After(in.Stock.Seen) && existing < in.Replicas
+	return in.Stock.Tried.After(in.Stock.Seen) && in.existing() < in.Replicas
 }
 
 // tries reports whether the pod was created for the try under way.
@@ -95,7 +93,7 @@ func (s Stock) tries(p Pod) bool {
 
 // hopeless reports whether a pod waits for stock that is not there: it was
 // refused, or was created in the place of one that was.
-func (in input) hopeless(p Pod) bool {
+func (in *input) hopeless(p Pod) bool {
 	switch {
 	case p.Ready:
 		return false
@@ -110,7 +108,7 @@ func (in input) hopeless(p Pod) bool {
 // refused says how a pod failed for lack of stock; empty when it did not. One
 // that an elastic node took and did not start in time counts: not every
 // provider says no.
-func (in input) refused(p Pod) string {
+func (in *input) refused(p Pod) string {
 	if p.SoldOut != "" || !p.Elastic || p.Ready || p.Phase != PhasePending || p.Leaving || p.Broken != "" {
 		return p.SoldOut
 	}
@@ -121,7 +119,7 @@ func (in input) refused(p Pod) string {
 }
 
 // takeStock returns what is known of the stock, with what the pods tell.
-func (in input) takeStock() Stock {
+func (in *input) takeStock() Stock {
 	s := in.History.Stock
 	var refused Pod
 	var got time.Time

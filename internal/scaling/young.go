@@ -10,7 +10,7 @@ import (
 // deletion cost alone cannot keep that promise: a ReplicaSet removes unassigned,
 // pending and unready pods before it looks at the cost, and those are often the
 // youngest. Where one of them is in the way, only not shrinking helps.
-func young(in input, want int32) (int32, string) {
+func young(in *input, want int32) (int32, string) {
 	if want >= in.Replicas {
 		return want, ""
 	}
@@ -26,7 +26,7 @@ func young(in input, want int32) (int32, string) {
 
 // least returns how few replicas can be had without losing a pod that must
 // stay, and what stands in the way of fewer.
-func (in input) least() (int32, string) {
+func (in *input) least() (int32, string) {
 	switch order := in.order(); in.Order {
 	case OrderCost:
 		return in.leastOf(order, in.mustStay(order))
@@ -50,7 +50,7 @@ func (in input) least() (int32, string) {
 // mustStay returns what keeps a pod from being chosen. Young ones stay. While
 // one of them is elastic the ordinary ones stay as well: their nodes are paid
 // for in any case, and the money is saved when the elastic one may go.
-func (in input) mustStay(order []Pod) func(Pod) string {
+func (in *input) mustStay(order []Pod) func(Pod) string {
 	elastic := slices.IndexFunc(order, func(p Pod) bool { return p.Elastic && in.young(p) })
 	return func(p Pod) string {
 		switch {
@@ -63,7 +63,7 @@ func (in input) mustStay(order []Pod) func(Pod) string {
 	}
 }
 
-func (in input) leastOf(order []Pod, stays func(Pod) string) (int32, string) {
+func (in *input) leastOf(order []Pod, stays func(Pod) string) (int32, string) {
 	for i, p := range order {
 		if why := stays(p); why != "" {
 			return int32(len(order) - i), why
@@ -74,7 +74,7 @@ func (in input) leastOf(order []Pod, stays func(Pod) string) (int32, string) {
 
 // leastSure counts on nothing that only holds at this moment: of a ReplicaSet's
 // pods it lets go as many as are sure to go before every young one.
-func (in input) leastSure(order []Pod) (int32, string) {
+func (in *input) leastSure(order []Pod) (int32, string) {
 	protected := slices.DeleteFunc(slices.Clone(order), func(p Pod) bool { return !in.young(p) })
 	if len(protected) == 0 {
 		return 0, ""
@@ -93,20 +93,20 @@ const watchLag = time.Minute
 
 // unborn says so when replicas that were just asked for have no pods to be seen
 // yet. They may exist by now, and would be the first to go.
-func (in input) unborn() string {
+func (in *input) unborn() string {
 	last, moved := in.lastMove()
-	missing := in.Replicas - int32(len(active(in.Pods)))
+	missing := in.Replicas - in.existing()
 	if in.MinPodAge == 0 || missing <= 0 || !moved || last.To < last.From || in.Now.Sub(last.At) > watchLag {
 		return ""
 	}
 	return fmt.Sprintf("%s asked for %s ago would go next, and cannot be seen yet", count(missing, "replica"), brief(in.Now.Sub(last.At)))
 }
 
-func (in input) goesNext(p Pod) string {
+func (in *input) goesNext(p Pod) string {
 	return fmt.Sprintf("%s would go next: %s", p.Name, in.age(p))
 }
 
-func (in input) age(p Pod) string {
+func (in *input) age(p Pod) string {
 	switch {
 	case !in.AgeFromReady:
 		return fmt.Sprintf("%s old, protected for %s", brief(in.Now.Sub(p.Created)), brief(in.MinPodAge))
