@@ -48,7 +48,9 @@ func randomWorld(r *rapid.T) *world {
 		order:    rapid.SampledFrom([]Order{OrderCost, OrderCost, OrderRank, OrderOrdinal}).Draw(r, "order"),
 		machines: rapid.IntRange(0, 30).Draw(r, "machines"),
 		stock:    rapid.IntRange(0, 30).Draw(r, "stock"),
-		refused:  map[string]bool{},
+		refused:  map[string]time.Time{},
+		refusal:  time.Duration(rapid.IntRange(1, 100).Draw(r, "refusal")) * 100 * time.Millisecond,
+		kept:     rapid.IntRange(0, 5).Draw(r, "kept"),
 	}
 	w.policy = Policy{
 		Min:           int32(rapid.IntRange(0, 5).Draw(r, "min")),

@@ -20,7 +20,7 @@ const stockMemory = 15 * time.Minute
 type Stock struct {
 	// Failed is when the newest pod that found no stock was created; zero while there is stock.
 	Failed time.Time
-	// Seen is when that pod was first seen to have failed.
+	// Seen is when the pods last asked for were first seen to fail. What fails later in their place does not move it.
 	Seen time.Time
 	// Replaced says that it ended, so that its ReplicaSet created another in its place.
 	Replaced bool
@@ -92,7 +92,9 @@ func (s Stock) tries(p Pod) bool {
 }
 
 // hopeless reports whether a pod waits for stock that is not there: it was
-// refused, or was created in the place of one that was.
+// refused, or was created in the place of one that was. Creation is known to the
+// whole second, and a refusal may take less: what was created after the first
+// was seen is in the place of another, even in the newest failed one's second.
 func (in *input) hopeless(p Pod) bool {
 	switch {
 	case p.Ready:
@@ -102,7 +104,7 @@ func (in *input) hopeless(p Pod) bool {
 	case !in.Stock.Replaced || !p.Elastic || p.Phase != PhasePending:
 		return false
 	}
-	return p.Created.After(in.Stock.Failed) && !in.Stock.tries(p)
+	return (p.Created.After(in.Stock.Failed) || p.Created.After(in.Stock.Seen)) && !in.Stock.tries(p)
 }
 
 // refused says how a pod failed for lack of stock; empty when it did not. One
@@ -134,10 +136,13 @@ func (in *input) takeStock() Stock {
 		}
 	}
 	if refused.Name != "" && refused.Created.After(s.Failed) {
-		if s.Out() && s.tries(refused) {
-			s.Tries++
+		switch {
+		case !s.Out():
+			s.Seen = in.Now
+		case s.tries(refused):
+			s.Seen, s.Tries = in.Now, s.Tries+1
 		}
-		s.Failed, s.Seen, s.Replaced, s.Message = refused.Created, in.Now, refused.Ended, in.refused(refused)
+		s.Failed, s.Replaced, s.Message = refused.Created, refused.Ended, in.refused(refused)
 	}
 	if got.After(s.Failed) || refused.Name == "" && in.Now.Sub(later(s.Seen, s.Tried)) > stockMemory {
 		return Stock{}

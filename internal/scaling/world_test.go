@@ -33,10 +33,13 @@ type world struct {
 	lastOf   map[string]Reading
 	delay    time.Duration // how much later the ReplicaSet looks at the pods
 	order    Order
-	machines int             // pods that have room on ordinary nodes; the others are elastic
-	stock    int             // elastic pods that the provider has room for
-	refused  map[string]bool // elastic pods it had none for, by name
-	shortage time.Time       // when the newest pod was created that it has refused
+	machines int                  // pods that have room on ordinary nodes; the others are elastic
+	stock    int                  // elastic pods that the provider has room for
+	refused  map[string]time.Time // elastic pods it had none for, by name: when it will say so
+	refusal  time.Duration        // how long it takes to say so
+	kept     int                  // pods that have ended, and are kept by the garbage collector
+	offset   time.Duration        // of the readings, from the whole second
+	shortage time.Time            // when the newest pod was created that it has refused
 }
 
 // plenty is more pods than any scenario has.
@@ -65,7 +68,7 @@ func (w *world) next() bool {
 		return false
 	}
 	w.woken = 1
-	w.now = epoch.Add(time.Duration(w.tick) * w.every)
+	w.now = epoch.Add(time.Duration(w.tick)*w.every + w.offset)
 	for len(w.events) > 0 && !epoch.Add(w.events[0].at).After(w.now) {
 		w.events[0].do(w)
 		w.events = w.events[1:]
@@ -77,35 +80,37 @@ func (w *world) next() bool {
 	return true
 }
 
-// refusal is how long the provider takes to say that it has no stock.
-const refusal = 5 * time.Second
-
 // spin lets pods without stock fail, each to be replaced by another at once.
 func (w *world) spin(until time.Time) {
 	for {
 		first := -1
 		for i, p := range w.pods {
-			if w.refused[p.Name] && !p.Leaving && (first < 0 || p.Created.Before(w.pods[first].Created)) {
+			if w.isRefused(p) && !p.Leaving && (first < 0 || w.refused[p.Name].Before(w.refused[w.pods[first].Name])) {
 				first = i
 			}
 		}
-		if first < 0 || w.pods[first].Created.Add(refusal).After(until) {
+		if first < 0 || w.refused[w.pods[first].Name].After(until) {
 			return
 		}
 		p := &w.pods[first]
 		p.SoldOut, p.Broken, p.Leaving, p.Ended = "NoStock", "Failed: NoStock", true, true
-		failed := p.Created.Add(refusal)
+		failed := w.refused[p.Name]
 		w.shortage = later(w.shortage, p.Created)
-		w.collect(3)
+		w.collect()
 		w.settle(failed)
 	}
 }
 
+func (w *world) isRefused(p Pod) bool {
+	_, refused := w.refused[p.Name]
+	return refused
+}
+
 // collect lets the garbage collector take all but the newest of the pods that ended.
-func (w *world) collect(keep int) {
+func (w *world) collect() {
 	ended := slices.DeleteFunc(slices.Clone(w.pods), func(p Pod) bool { return !p.Ended })
 	slices.SortStableFunc(ended, func(a, b Pod) int { return b.Created.Compare(a.Created) })
-	for _, old := range ended[min(keep, len(ended)):] {
+	for _, old := range ended[min(w.kept, len(ended)):] {
 		w.pods = slices.DeleteFunc(w.pods, func(p Pod) bool { return p.UID == old.UID })
 		delete(w.refused, old.Name)
 	}
@@ -115,7 +120,7 @@ func (w *world) collect(keep int) {
 func (w *world) ripen(at time.Time) {
 	for i := range w.pods {
 		p := &w.pods[i]
-		if !p.Ready && p.Broken == "" && !w.refused[p.Name] && p.UnreadySince.IsZero() && w.start >= 0 && at.Sub(p.Created) >= w.start {
+		if !p.Ready && p.Broken == "" && !w.isRefused(*p) && p.UnreadySince.IsZero() && w.start >= 0 && at.Sub(p.Created) >= w.start {
 			p.Ready, p.ReadySince = true, p.Created.Add(w.start)
 			p.Phase = PhaseRunning
 		}
@@ -139,7 +144,7 @@ func (w *world) birth(at time.Time) Pod {
 	w.born++
 	p := Pod{
 		Name: fmt.Sprintf("pod-%d", w.born), UID: fmt.Sprintf("%08x", uint32(w.born)*2654435761),
-		Node: fmt.Sprintf("node-%d", w.born%3), Phase: PhasePending, Created: at,
+		Node: fmt.Sprintf("node-%d", w.born%3), Phase: PhasePending, Created: at.Truncate(time.Second), // as in the API
 	}
 	taken, elastic := map[int32]bool{}, 0
 	for _, q := range active(w.pods) {
@@ -158,7 +163,7 @@ func (w *world) birth(at time.Time) Pod {
 	}
 	p.Node, p.Elastic = "vci-node1", true
 	if elastic >= w.stock {
-		w.refused[p.Name] = true
+		w.refused[p.Name] = at.Add(w.refusal)
 	}
 	return p
 }
@@ -329,7 +334,7 @@ func (w *world) checkLost(t judge, before []Pod, d Decision) {
 // of a pod that found no stock.
 func (w *world) isYoung(p Pod) bool {
 	inItsPlace := p.Elastic && p.Phase == PhasePending && !w.shortage.IsZero() && p.Created.After(w.shortage)
-	if w.policy.MinPodAge == 0 || w.refused[p.Name] || inItsPlace || p.Doomed != "" {
+	if w.policy.MinPodAge == 0 || w.isRefused(p) || inItsPlace || p.Doomed != "" {
 		return false
 	}
 	since := p.Created
