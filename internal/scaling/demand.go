@@ -137,13 +137,17 @@ func (in *input) takeStep(v Verdict, by int32, why string) (int32, string) {
 }
 
 // atLeast rounds up to whole replicas. The slack keeps 2.6/0.65, a hair above
-// 4 in binary, from becoming 5.
+// 4 in binary, from becoming 5. It does not make nothing of the least load:
+// what starts a replica at zero must not stop it again.
 func atLeast(replicas float64) int32 {
-	up := math.Ceil(replicas - 1e-9)
-	if up >= math.MaxInt32 {
+	switch up := math.Ceil(replicas - 1e-9); {
+	case replicas <= 0:
+		return 0
+	case up >= math.MaxInt32:
 		return math.MaxInt32
+	default:
+		return int32(max(1, up))
 	}
-	return int32(max(0, up))
 }
 
 func clamp(n int64) int32 {

@@ -49,6 +49,7 @@ func randomWorld(r *rapid.T) *world {
 		machines: rapid.IntRange(0, 30).Draw(r, "machines"),
 		stock:    rapid.IntRange(0, 30).Draw(r, "stock"),
 		refused:  map[string]time.Time{},
+		births:   map[string]time.Time{},
 		refusal:  time.Duration(rapid.IntRange(1, 100).Draw(r, "refusal")) * 100 * time.Millisecond,
 		kept:     rapid.IntRange(0, 5).Draw(r, "kept"),
 	}
@@ -82,7 +83,7 @@ func randomWorld(r *rapid.T) *world {
 }
 
 func randomSample(r *rapid.T) sample {
-	odd := []float64{math.NaN(), math.Inf(1), -1, 1e300, math.MaxFloat64, math.SmallestNonzeroFloat64}
+	odd := []float64{math.NaN(), math.Inf(1), -1, 1e300, math.MaxFloat64, 1e-300}
 	switch rapid.IntRange(0, 9).Draw(r, "kind") {
 	case 0:
 		return sample{problem: rapid.SampledFrom([]State{Failed, Invalid, Stale}).Draw(r, "problem")}

@@ -31,7 +31,7 @@ import (
 func parseScenario(text string) (*world, error) {
 	w := &world{
 		delay: 3 * time.Second, policy: Policy{StartDeadline: 10 * time.Minute},
-		order: OrderRank, machines: plenty, stock: plenty, refused: map[string]time.Time{}, refusal: 5 * time.Second, kept: 3,
+		order: OrderRank, machines: plenty, stock: plenty, refused: map[string]time.Time{}, births: map[string]time.Time{}, refusal: 5 * time.Second, kept: 3,
 	}
 	w.policy.Loads = []Load{{Name: "load", Low: 0.5, High: 0.8, Target: 0.65}}
 	for i, line := range strings.Split(text, "\n") {

@@ -11,7 +11,8 @@ import (
 // one that failed before anybody can lower its replicas.
 var retries = []time.Duration{45 * time.Second, 3 * time.Minute, 10 * time.Minute}
 
-// stockMemory is how long a shortage is believed in that nobody tries any more.
+// stockMemory is how long a shortage is believed in that nobody tries any more,
+// and how long a pod tells of one that ended for lack of stock.
 const stockMemory = 15 * time.Minute
 
 // Stock is what is known of the elastic providers' stock. Attempts to start a
@@ -29,6 +30,9 @@ type Stock struct {
 	// Tried is when one pod more was last asked for, and Tries how many such tries failed.
 	Tried time.Time
 	Tries int
+	// Got is when the newest pod was created that found stock. The pod may be
+	// gone by now, and one that failed before it still be there.
+	Got time.Time
 }
 
 // Out reports whether stock is out.
@@ -59,16 +63,32 @@ func (in *input) obtainable() int32 {
 	if !in.Stock.Out() {
 		return math.MaxInt32
 	}
-	var hopeless int32
-	for _, p := range in.Pods {
-		if !p.Leaving && in.hopeless(p) {
-			hopeless++
-		}
-	}
-	if hopeless == 0 && !in.trying() && !in.Now.Before(in.Stock.next()) {
+	lost := in.lost()
+	if lost == 0 && !in.trying() && !in.Now.Before(in.Stock.next()) {
 		return in.Replicas + 1
 	}
-	return in.without(hopeless)
+	return in.without(lost)
+}
+
+// lost counts the pods to give up: those without hope. Of a StatefulSet only the
+// highest ordinals, as fewer replicas would take those that serve for one below them.
+func (in *input) lost() int32 {
+	var n int32
+	if in.Order == OrderOrdinal {
+		for _, p := range in.order() {
+			if !in.hopeless(p) {
+				break
+			}
+			n++
+		}
+		return n
+	}
+	for _, p := range in.Pods {
+		if !p.Leaving && in.hopeless(p) {
+			n++
+		}
+	}
+	return n
 }
 
 // next is when one pod more may be tried.
@@ -93,8 +113,8 @@ func (s Stock) tries(p Pod) bool {
 
 // hopeless reports whether a pod waits for stock that is not there: it was
 // refused, or was created in the place of one that was. Creation is known to the
-// whole second, and a refusal may take less: what was created after the first
-// was seen is in the place of another, even in the newest failed one's second.
+// whole second, and a refusal may take less: of the pods of one second those are
+// in the place of another that were created after the first refusal was seen.
 func (in *input) hopeless(p Pod) bool {
 	switch {
 	case p.Ready:
@@ -104,7 +124,8 @@ func (in *input) hopeless(p Pod) bool {
 	case !in.Stock.Replaced || !p.Elastic || p.Phase != PhasePending:
 		return false
 	}
-	return (p.Created.After(in.Stock.Failed) || p.Created.After(in.Stock.Seen)) && !in.Stock.tries(p)
+	sameSecond := p.Created.Equal(in.Stock.Failed) && p.Created.After(in.Stock.Seen)
+	return (p.Created.After(in.Stock.Failed) || sameSecond) && !in.Stock.tries(p)
 }
 
 // refused says how a pod failed for lack of stock; empty when it did not. One
@@ -124,15 +145,15 @@ func (in *input) refused(p Pod) string {
 func (in *input) takeStock() Stock {
 	s := in.History.Stock
 	var refused Pod
-	var got time.Time
 	for _, p := range in.Pods {
 		switch {
-		case in.refused(p) != "" && in.Now.Sub(later(p.Created, p.UnreadySince)) < max(stockMemory, 2*in.StartDeadline):
+		case p.Ended && in.Now.Sub(p.Created) > stockMemory:
+		case in.refused(p) != "":
 			if refused.Name == "" || p.Created.After(refused.Created) {
 				refused = p
 			}
 		case p.Elastic && p.Ready:
-			got = later(got, p.Created)
+			s.Got = later(s.Got, p.Created)
 		}
 	}
 	if refused.Name != "" && refused.Created.After(s.Failed) {
@@ -144,8 +165,8 @@ func (in *input) takeStock() Stock {
 		}
 		s.Failed, s.Replaced, s.Message = refused.Created, refused.Ended, in.refused(refused)
 	}
-	if got.After(s.Failed) || refused.Name == "" && in.Now.Sub(later(s.Seen, s.Tried)) > stockMemory {
-		return Stock{}
+	if s.Got.After(s.Failed) || refused.Name == "" && in.Now.Sub(later(s.Seen, s.Tried)) > stockMemory {
+		return Stock{Got: s.Got}
 	}
 	return s
 }

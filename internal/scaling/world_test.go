@@ -39,7 +39,9 @@ type world struct {
 	refusal  time.Duration        // how long it takes to say so
 	kept     int                  // pods that have ended, and are kept by the garbage collector
 	offset   time.Duration        // of the readings, from the whole second
-	shortage time.Time            // when the newest pod was created that it has refused
+	births   map[string]time.Time // of the pods, to the nanosecond
+	shortage time.Time            // when the newest pod was created that was refused
+	said     time.Time            // when the first was
 }
 
 // plenty is more pods than any scenario has.
@@ -95,7 +97,10 @@ func (w *world) spin(until time.Time) {
 		p := &w.pods[first]
 		p.SoldOut, p.Broken, p.Leaving, p.Ended = "NoStock", "Failed: NoStock", true, true
 		failed := w.refused[p.Name]
-		w.shortage = later(w.shortage, p.Created)
+		w.shortage = later(w.shortage, w.births[p.Name])
+		if w.said.IsZero() {
+			w.said = failed
+		}
 		w.collect()
 		w.settle(failed)
 	}
@@ -146,6 +151,7 @@ func (w *world) birth(at time.Time) Pod {
 		Name: fmt.Sprintf("pod-%d", w.born), UID: fmt.Sprintf("%08x", uint32(w.born)*2654435761),
 		Node: fmt.Sprintf("node-%d", w.born%3), Phase: PhasePending, Created: at.Truncate(time.Second), // as in the API
 	}
+	w.births[p.Name] = at
 	taken, elastic := map[int32]bool{}, 0
 	for _, q := range active(w.pods) {
 		taken[q.Ordinal] = true
@@ -272,7 +278,9 @@ func (w *world) apply(t judge, d Decision) {
 	w.mark(d)
 	before, overMax := active(w.pods), w.replicas > w.policy.Max
 	w.history = w.history.Moved(w.observe(), d)
+	from := w.replicas
 	w.replicas = d.Replicas
+	w.checkPatience(t, from, d)
 	w.settle(w.now.Add(w.delay))
 	w.checkLost(t, before, d)
 	for _, p := range before {
@@ -280,6 +288,19 @@ func (w *world) apply(t judge, d Decision) {
 		if gone && !overMax && w.isYoung(p) {
 			t.Errorf("at %s %s was removed at the age of %s; minPodAge is %s\n%s\nbefore %+v\nafter %+v", w.now.Sub(epoch), p.Name, w.now.Sub(p.Created), w.policy.MinPodAge, ledgerOf(d), before, w.pods)
 		}
+	}
+}
+
+// checkPatience decides once more before the target's controller has acted:
+// what is on its way is no reason to take or to order more. An answer of pods that were asked is one.
+func (w *world) checkPatience(t judge, from int32, d Decision) {
+	t.Helper()
+	o := w.observe()
+	again := Decide(o, w.policy, w.history)
+	checkInvariants(t, w, o, again)
+	grew := d.Replicas > from
+	if len(d.Ask) == 0 && (grew && again.Replicas > d.Replicas || !grew && again.Replicas != d.Replicas) {
+		t.Errorf("at %s, before the pods had followed, %d became %d\n%s\n%s\nobserved %+v", w.now.Sub(epoch), d.Replicas, again.Replicas, ledgerOf(d), ledgerOf(again), o)
 	}
 }
 
@@ -333,7 +354,7 @@ func (w *world) checkLost(t judge, before []Pod, d Decision) {
 // broken, not past the deadline for becoming ready, and not waiting in the place
 // of a pod that found no stock.
 func (w *world) isYoung(p Pod) bool {
-	inItsPlace := p.Elastic && p.Phase == PhasePending && !w.shortage.IsZero() && p.Created.After(w.shortage)
+	inItsPlace := p.Elastic && p.Phase == PhasePending && !w.said.IsZero() && (p.Created.After(w.shortage) || !w.births[p.Name].Before(w.said))
 	if w.policy.MinPodAge == 0 || w.isRefused(p) || inItsPlace || p.Doomed != "" {
 		return false
 	}
