@@ -53,7 +53,53 @@ func checkInvariants(t judge, w *world, o Observation, d Decision) {
 	if d.Replicas < o.Replicas && int(d.Replicas) < len(active(o.Pods)) && o.Order != OrderOrdinal && len(d.Lose) != len(active(o.Pods))-int(d.Replicas) {
 		fail("every pod that goes is named")
 	}
+	for _, promise := range brokenPromises(w, o, d) {
+		fail(promise)
+	}
 	checkPure(t, w, o, d)
+}
+
+// brokenPromises are those about the pods that go, and those that went.
+func brokenPromises(w *world, o Observation, d Decision) (broken []string) {
+	promise := func(says string, kept bool) {
+		if !kept {
+			broken = append(broken, says)
+		}
+	}
+	overMax := o.Replicas > w.policy.Max
+	for _, p := range o.Pods {
+		if slices.Contains(d.Lose, p.Name) {
+			promise("no young pod is chosen, "+p.Name, overMax || !w.isYoung(p))
+			promise("none that leaves is chosen, "+p.Name, !p.Leaving)
+		}
+	}
+	for _, name := range d.Mark {
+		promise("only pods that go are marked, "+name, slices.Contains(d.Lose, name))
+	}
+	promise("nothing goes while the number holds", len(d.Lose) == 0 || d.Replicas < o.Replicas)
+	promise("nothing moves while pods are asked", len(d.Ask) == 0 || d.Replicas == o.Replicas || overMax)
+	was, is := uids(w.history.Present), uids(active(o.Pods))
+	for _, g := range d.Gone {
+		promise("only what was present can go, "+g.Pod.Name, slices.Contains(was, g.Pod.UID) && !slices.Contains(is, g.Pod.UID))
+	}
+	for _, uid := range was {
+		told := slices.ContainsFunc(d.Gone, func(g Departure) bool { return g.Pod.UID == uid })
+		promise("whatever went is told of, "+uid, told != slices.Contains(is, uid))
+	}
+	before, after := w.history.Account, w.history.After(o, d).Account
+	promise("an account never falls", after.Elastic >= before.Elastic && after.Waited >= before.Waited && !after.Until.Before(before.Until) &&
+		after.Removed >= before.Removed && after.Missed >= before.Missed)
+	for by, n := range before.Young {
+		promise("an account never falls, "+string(by), after.Young[by] >= n)
+	}
+	return broken
+}
+
+func uids(pods []Pod) (out []string) {
+	for _, p := range pods {
+		out = append(out, p.UID)
+	}
+	return out
 }
 
 // checkPure decides again on copies: same answer, and no argument changed.

@@ -71,6 +71,7 @@ func TestOrderOfRemoval(t *testing.T) {
 			a("long", 2*time.Hour, unready(time.Hour)),
 			a("broken", time.Hour, unready(time.Minute), broken),
 		}, "broken long just"},
+		{"without stock before late", []Pod{a("late", 2*time.Hour, pending), a("refused", time.Hour, pending, func(p *Pod) { p.SoldOut = "NoStock" })}, "refused late"},
 		{"late ones before those that blink", []Pod{a("blinks", time.Hour, elastic, unready(time.Minute)), a("late", time.Hour, unready(time.Hour))}, "late blinks"},
 		{"oldest elastic first", []Pod{a("b", time.Hour, elastic), a("a", 2*time.Hour, elastic), a("c", 3*time.Hour, elastic)}, "c a b"},
 		{"oldest ordinary first", []Pod{a("b", time.Hour), a("a", 2*time.Hour), a("c", 3*time.Hour)}, "c a b"},
@@ -116,6 +117,7 @@ func TestWhoMayGo(t *testing.T) {
 		want   string
 	}{
 		{"old ones", OrderCost, []Pod{a("a", hour), a("b", hour)}, 1, nil, "a"},
+		{"an old one that works before a young idle one", OrderCost, []Pod{a("young", time.Minute, resting), a("old", hour, working)}, 1, nil, "old"},
 		{"never young ones", OrderCost, []Pod{a("old", hour), youngReady}, 2, nil, "old"},
 		{"young ones beyond the maximum", OrderCost, []Pod{a("a", 2*time.Minute), a("b", time.Minute)}, 0, fewer, "a"},
 		{"none when a young one is not ready", OrderCost, []Pod{a("old", hour), a("starting", time.Minute, pending)}, 1, nil, ""},
@@ -211,7 +213,7 @@ func TestAsking(t *testing.T) {
 		{"nobody when all have", OrderCost, []Pod{a("a", 2*time.Hour, working), a("b", time.Hour, resting)}, 1, nil, "", 1},
 		{"only the class of which some go", OrderCost, []Pod{a("a", time.Hour), a("e1", time.Hour, elastic), a("e2", time.Hour, elastic)}, 1, nil, "e1 e2", 3},
 		{"nobody when whole classes go", OrderCost, []Pod{a("a", time.Hour), a("e1", time.Hour, elastic), a("e2", time.Hour, elastic)}, 2, nil, "", 1},
-		{"only those in the state of which some go", OrderCost, []Pod{a("a", time.Hour), a("p", time.Hour, pending), a("q", time.Hour, pending)}, 1, nil, "p q", 3},
+		{"only those in the state of which some go", OrderCost, []Pod{a("a", time.Hour), a("p", time.Hour, unready(time.Minute)), a("q", time.Hour, unready(time.Minute))}, 1, nil, "p q", 3},
 		{"nobody when all go", OrderCost, []Pod{a("a", time.Hour), a("b", time.Hour)}, 2, nil, "", 0},
 		{"those at stake in what the minimum leaves", OrderCost, []Pod{a("a", time.Hour), a("b", time.Hour)}, 2, func(p *Policy) { p.Min = 1 }, "a b", 2},
 		{"nobody without a question", OrderCost, []Pod{a("a", time.Hour), a("b", time.Hour)}, 1, func(p *Policy) { p.AskBusy = false }, "", 1},

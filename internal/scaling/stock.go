@@ -158,10 +158,10 @@ func (in *input) takeStock() Stock {
 	}
 	if refused.Name != "" && refused.Created.After(s.Failed) {
 		switch {
-		case !s.Out():
-			s.Seen = in.Now
-		case s.tries(refused):
+		case s.Out() && s.tries(refused):
 			s.Seen, s.Tries = in.Now, s.Tries+1
+		case !s.Out(), refused.Ended && !s.Replaced:
+			s.Seen = in.Now
 		}
 		s.Failed, s.Replaced, s.Message = refused.Created, refused.Ended, in.refused(refused)
 	}

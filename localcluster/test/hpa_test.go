@@ -68,7 +68,7 @@ func TestDecideMatchesARealHPA(t *testing.T) {
 // judge compares one sequence, with HPA's own memory where that is the known difference.
 func judge(t *testing.T, s sequence, syncs []hpaSync, p scaling.Policy) tally {
 	t.Helper()
-	got := compare(syncs, p, scaling.History.Moved)
+	got := compare(syncs, p, moved)
 	if s.forgets {
 		if len(got.mismatches) == 0 {
 			t.Errorf("%s: Decide did the same as HPA, although it remembers moves that HPA forgets: is the known difference gone?", s.name)
@@ -82,6 +82,11 @@ func judge(t *testing.T, s sequence, syncs []hpaSync, p scaling.Policy) tally {
 		t.Errorf("%s: %d of %d decisions differ:\n%s", s.name, len(got.mismatches), got.syncs, strings.Join(got.mismatches, "\n"))
 	}
 	return got
+}
+
+// moved remembers a move as cusme does.
+func moved(h scaling.History, at time.Time, from, to int32) scaling.History {
+	return h.Moved(scaling.Observation{Now: at, Replicas: from}, scaling.Decision{Replicas: to})
 }
 
 // compare replays the syncs through Decide. Whatever Decide says, the next sync starts from what the HorizontalPodAutoscaler

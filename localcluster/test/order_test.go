@@ -50,6 +50,78 @@ func TestRemovalOrderIsTheReplicaSetControllers(t *testing.T) {
 	fmt.Printf("ReplicaSet controller against Decide: %d sets of pods in the same order, %d without any order, %d places shared by pods it does not tell apart\n", compared, circular, ties)
 }
 
+// The pods that cusme chooses, marked as Decide says, against those that the ReplicaSet controller then removes: the same
+// ones, whenever it looks within the next minute.
+func TestRemovalTakesTheChosenPods(t *testing.T) {
+	random := rand.New(rand.NewPCG(2026, 2))
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	compared, lost, marked := 0, 0, 0
+	for range podSets {
+		set := randomSet(random, now)
+		set.dress(random)
+		d := set.chosen(1 + random.Int32N(max(1, set.active()-1)))
+		k := len(d.Lose)
+		if k == 0 || k == int(set.active()) {
+			continue // When none goes or all go, nobody chooses.
+		}
+		set.mark(d.Mark)
+		set.now = now.Add(time.Duration(random.IntN(61_000)) * time.Millisecond)
+		theirs := set.ranked()
+		random.Shuffle(theirs.Len(), theirs.Swap) // a lister's order is any
+		sort.Sort(theirs)
+		if err := sameSet(d.Lose, theirs.Pods[:k]); err != nil {
+			t.Fatalf("%v, marked %v\n%s", err, d.Mark, set)
+		}
+		compared, lost, marked = compared+1, lost+k, marked+len(d.Mark)
+	}
+	if compared < 100_000 {
+		t.Errorf("only %d of %d sets were compared", compared, podSets)
+	}
+	fmt.Printf("ReplicaSet controller against marks: in %d sets of pods just those %d went that were chosen, %d of them marked\n", compared, lost, marked)
+}
+
+// dress gives pods what cusme chooses by and the ReplicaSet controller knows nothing of. Nobody else sets costs.
+func (s podSet) dress(random *rand.Rand) {
+	for i := range s.pods {
+		p := &s.pods[i]
+		p.Cost, p.Marked = 0, random.IntN(5) == 0
+		p.Elastic = random.IntN(2) == 0
+		p.Broken = pick(random, "", "", "", "CrashLoopBackOff")
+		p.Doomed = pick(random, "", "", "", "", "a spot reclaim")
+		p.Busy = pick(random, "", scaling.Idle, scaling.Working)
+	}
+}
+
+// chosen asks Decide to leave so many pods: a maximum outranks whatever else would keep more.
+func (s podSet) chosen(most int32) scaling.Decision {
+	o := scaling.Observation{Now: s.now, Replicas: s.active(), Pods: s.pods, Order: scaling.OrderCost}
+	p := scaling.Policy{Max: most, MinPodAge: 12 * time.Hour, StartDeadline: time.Hour}
+	return scaling.Decide(o, p, scaling.History{})
+}
+
+// mark sets the deletion cost of the named pods, and of no others.
+func (s podSet) mark(names []string) {
+	for i := range s.pods {
+		s.pods[i].Cost = 0
+		if slices.Contains(names, s.pods[i].Name) {
+			s.pods[i].Cost = -1
+		}
+	}
+}
+
+// sameSet compares names with pods, in any order.
+func sameSet(ours []string, theirs []*corev1.Pod) error {
+	var names []string
+	for _, p := range theirs {
+		names = append(names, p.Name)
+	}
+	slices.Sort(names)
+	if ours = slices.Sorted(slices.Values(ours)); !slices.Equal(ours, names) {
+		return fmt.Errorf("Decide chose %v, and %v went", ours, names)
+	}
+	return nil
+}
+
 type podSet struct {
 	now  time.Time
 	pods []scaling.Pod
@@ -108,14 +180,17 @@ func pick[T any](random *rand.Rand, from ...T) T {
 
 // lost asks Decide: with a maximum of none, every pod goes.
 func (s podSet) lost() []string {
-	active := int32(0)
+	o := scaling.Observation{Now: s.now, Replicas: s.active(), Pods: s.pods, Order: scaling.OrderRank}
+	return scaling.Decide(o, scaling.Policy{StartDeadline: time.Hour}, scaling.History{}).Lose
+}
+
+func (s podSet) active() (n int32) {
 	for _, p := range s.pods {
 		if !p.Leaving {
-			active++
+			n++
 		}
 	}
-	o := scaling.Observation{Now: s.now, Replicas: active, Pods: s.pods}
-	return scaling.Decide(o, scaling.Policy{StartDeadline: time.Hour}, scaling.History{}).Lose
+	return n
 }
 
 // ranked is what the ReplicaSet controller sorts: the active pods, each with how many of them are on its node.
