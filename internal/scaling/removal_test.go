@@ -151,6 +151,16 @@ func TestWhoMayGo(t *testing.T) {
 	}
 }
 
+// A rollout's pod beyond the replicas asked for is no reason to ask for more, however young it is.
+func TestExtraPodsAreNoReasonToGrow(t *testing.T) {
+	pods := []Pod{a("a", time.Hour), a("b", time.Hour), a("extra", time.Minute, pending)}
+	for _, order := range []Order{OrderCost, OrderRank, OrderUnknown} {
+		if d := removing(1, Observation{Replicas: 2, Pods: pods, Order: order}, cautious); d.Replicas != 2 {
+			t.Errorf("order %q: 2 became %d, %s", order, d.Replicas, d.Why())
+		}
+	}
+}
+
 // Of a StatefulSet's five replicas number 3 is missing: four replicas take
 // number 4, and three no more than that.
 func TestMissingOrdinal(t *testing.T) {

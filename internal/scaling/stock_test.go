@@ -77,6 +77,25 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// A try is over when its pod is ready or can no longer become so; then, where stock is still out, it is time for the next.
+func TestEndOfATry(t *testing.T) {
+	ordinary := func(p *Pod) { p.Elastic = false }
+	for name, c := range map[string]struct {
+		pod      Pod
+		replicas int32
+	}{
+		"waiting":                   {attempt("p", time.Minute), 2},
+		"ready on an ordinary node": {attempt("p", time.Minute, ordinary, started), 3},
+		"with a fault of its own":   {attempt("p", time.Minute, broken), 3},
+	} {
+		s := open()
+		s.history.Stock = Stock{Failed: epoch, Seen: epoch.Add(10 * time.Second), Tried: epoch.Add(time.Minute + 700*time.Millisecond), Message: "NoStock"}
+		if d := s.at(3*time.Minute, 2, c.pod); d.Replicas != c.replicas {
+			t.Errorf("%s: %d replicas, want %d: %s", name, d.Replicas, c.replicas, d.Why())
+		}
+	}
+}
+
 // A shortage is over when an elastic pod is ready that was created after the
 // newest one refused, and stays over when that pod has gone again.
 func TestShortageEnds(t *testing.T) {
@@ -119,6 +138,7 @@ func TestSiblingsAreTrusted(t *testing.T) {
 		{"a replacement", ended, attempt("p", 15*time.Second), true},
 		{"a replacement on an ordinary node", ended, attempt("p", 15*time.Second, func(p *Pod) { p.Elastic = false }), false},
 		{"a replacement that runs", ended, attempt("p", 15*time.Second, func(p *Pod) { p.Phase = PhaseRunning }), false},
+		{"one that is ready, whatever was said of it", ended, attempt("p", 15*time.Second, started, func(p *Pod) { p.SoldOut = "NoStock" }), false},
 		{"a later one, when the refused one still waits", waits, attempt("p", 15*time.Second), false},
 	} {
 		s := open()
@@ -139,6 +159,9 @@ func TestProviderFailed(t *testing.T) {
 	}
 	if d := s.at(11*time.Second, 2, attempt("sibling", 0)); d.Replicas != 2 || !d.Stock.Out() {
 		t.Errorf("when it has gone: %d replicas, %+v", d.Replicas, d.Stock)
+	}
+	if d := s.at(58*time.Second, 3, attempt("another", time.Second, refusedPending), attempt("sibling", 0)); d.Replicas != 2 {
+		t.Errorf("while one more waits, at the time of the next try: %d replicas", d.Replicas)
 	}
 }
 
