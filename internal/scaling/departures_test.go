@@ -175,6 +175,14 @@ func TestOverlappingMoves(t *testing.T) {
 	if got := told(s.see(3, without(pods, "a", "b")...).Gone); !slices.Equal(got, []string{"b by outside"}) {
 		t.Errorf("after it: got %q", got)
 	}
+
+	s = begin(pods...)
+	s.write(4, 2, pods...)
+	s.see(2, pods...)
+	s.write(2, 4, pods...)
+	if got := told(s.see(4, without(pods, "c")...).Gone); !slices.Equal(got, []string{"c by outside"}) {
+		t.Errorf("a scale-in that was taken back whole: got %q", got)
+	}
 }
 
 // A scale-out takes nothing, even beside a rollout's extra pods.

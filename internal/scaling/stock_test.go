@@ -112,7 +112,7 @@ func TestShortageEnds(t *testing.T) {
 	} {
 		s := open()
 		s.at(70*time.Second, 1, failed)
-		d := s.at(3*time.Minute, 2, failed, c.pod)
+		d := s.at(3*time.Minute, 2, failed, c.pod, attempt("elder", 0, started))
 		if d.Stock.Out() == c.over {
 			t.Errorf("%s: out is %t", name, d.Stock.Out())
 		}
@@ -240,6 +240,28 @@ func TestShortageIsForgotten(t *testing.T) {
 		if d := s.at(15*time.Minute+6*time.Second, 1, kept...); d.Stock.Out() || d.Stock.Tries != 0 {
 			t.Errorf("%d pods kept: remembered for too long: %+v", len(kept), d.Stock)
 		}
+	}
+}
+
+// It is not while a pod waits for stock, nor soon after a try.
+func TestShortageIsNotForgottenTooSoon(t *testing.T) {
+	s := open()
+	s.at(5*time.Second, 1, attempt("no", 0, refusedPending))
+	if d := s.at(16*time.Minute, 1, attempt("no", 0, refusedPending)); !d.Stock.Out() {
+		t.Errorf("while a pod waits: %+v", d.Stock)
+	}
+	s = open()
+	s.history.Stock = Stock{Failed: epoch, Seen: epoch.Add(5 * time.Second), Tried: epoch.Add(10 * time.Minute), Message: "NoStock"}
+	if d := s.at(20*time.Minute, 1); !d.Stock.Out() {
+		t.Errorf("ten minutes after a try: %+v", d.Stock)
+	}
+}
+
+// A pod that serves is capacity, whatever one of its containers is said to have.
+func TestReadyPodsAreNotLate(t *testing.T) {
+	d := Decide(Observation{Now: epoch, Replicas: 2, Pods: []Pod{a("a", time.Hour, broken), a("b", time.Hour, doomed)}}, cautious, History{})
+	if d.Pods.Ready != 2 || d.Pods.Late != 1 {
+		t.Errorf("%+v, want 2 ready and only the doomed one late", d.Pods)
 	}
 }
 
