@@ -205,3 +205,15 @@ func TestForeignWriteVoidsAScaleIn(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// Pods that come while a scale-in is under way, as in a rollout, add nothing to what it may take.
+func TestExtraPodsAddNothingToAScaleIn(t *testing.T) {
+	pods := []Pod{a("d", time.Hour), a("c", time.Hour), a("b", 2*time.Hour), a("a", 3*time.Hour)}
+	s := begin(pods...)
+	s.write(4, 3, pods...)
+	more := append(pods, a("new-1", 0), a("new-2", 0))
+	s.see(3, more...)
+	if got := told(s.see(3, without(more, "a", "b")...).Gone); !slices.Equal(got, []string{"b by outside", "a by cusme"}) {
+		t.Errorf("got %q", got)
+	}
+}

@@ -2,6 +2,7 @@ package scaling
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 )
@@ -81,5 +82,15 @@ func TestALedgerReadsAsOneSentence(t *testing.T) {
 	const want = "load 0.2 is below 0.5: 5 are enough, but 10 were asked for within the last 15s, and the pace allows 14 for now; webui-x is 20s old"
 	if got := d.Ledger(); got != want {
 		t.Errorf("the sentence is\n%s\nwant\n%s", got, want)
+	}
+}
+
+// Whole replicas: no more than needed for a rounding error, and never none for some load.
+func TestAtLeast(t *testing.T) {
+	low := 0.65
+	for load, want := range map[float64]int32{0: 0, 1e-300: 1, 1e-10: 1, 1: 1, 1.1: 2, 2.6 / low: 4, 1e300: math.MaxInt32} {
+		if got := atLeast(load); got != want {
+			t.Errorf("%v became %d, want %d", load, got, want)
+		}
 	}
 }

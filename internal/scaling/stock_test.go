@@ -348,3 +348,13 @@ func famine(t *testing.T, every, refusal, offset time.Duration) (beside int, w *
 	}
 	return w.born - born - int(asked), w
 }
+
+// A scale-in tries nothing.
+func TestOnlyGrowingIsATry(t *testing.T) {
+	for to, tried := range map[int32]bool{4: false, 6: true} {
+		h := History{}.Moved(Observation{Now: epoch, Replicas: 5}, Decision{Replicas: to})
+		if got := !h.Stock.Tried.IsZero(); got != tried {
+			t.Errorf("5 to %d: a try is %t", to, got)
+		}
+	}
+}
