@@ -15,7 +15,8 @@ type LoadScalerStatus struct {
 	ReadyReplicas int32 `json:"readyReplicas"`
 	// StartingReplicas is the number of replicas asked for that are still trusted to become ready.
 	StartingReplicas int32 `json:"startingReplicas"`
-	// LateReplicas is the number of pods that should be ready by now and are not: broken ones, and those past the start-up deadline.
+	// LateReplicas is the number of pods that cannot be counted on: broken ones, those past the start-up deadline, and those
+	// that will soon be taken away.
 	LateReplicas int32 `json:"lateReplicas,omitempty"`
 	// ElasticReplicas is the number of pods on elastic nodes, paid by the second.
 	ElasticReplicas int32 `json:"elasticReplicas"`

@@ -112,18 +112,20 @@ func (in *input) young(p Pod) bool {
 	return p.Doomed == "" && !in.broken(p) && in.underAge(p)
 }
 
-// underAge reports whether the pod is younger than minPodAge. Creation is known
-// to the whole second, so age counts from that second's end.
+// underAge reports whether the pod is younger than minPodAge.
 func (in *input) underAge(p Pod) bool {
-	if in.MinPodAge == 0 {
+	switch {
+	case in.MinPodAge == 0:
 		return false
+	case !in.AgeFromReady:
+		return in.ageSince(p.Created) < in.MinPodAge
+	default:
+		return !p.Ready || in.ageSince(p.ReadySince) < in.MinPodAge
 	}
-	if !in.AgeFromReady {
-		return in.Now.Before(protectedUntil(p.Created, in.MinPodAge))
-	}
-	return !p.Ready || in.Now.Before(protectedUntil(p.ReadySince, in.MinPodAge))
 }
 
-func protectedUntil(since time.Time, minAge time.Duration) time.Time {
-	return since.Truncate(time.Second).Add(time.Second + minAge)
+// ageSince is how long ago that was, at least: times are known to the whole
+// second, so it counts from that second's end.
+func (in *input) ageSince(t time.Time) time.Duration {
+	return in.Now.Sub(t.Truncate(time.Second).Add(time.Second))
 }

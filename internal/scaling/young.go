@@ -109,10 +109,13 @@ func (in *input) goesNext(p Pod) string {
 func (in *input) age(p Pod) string {
 	switch {
 	case !in.AgeFromReady:
-		return fmt.Sprintf("%s old, protected for %s", brief(in.Now.Sub(p.Created)), brief(in.MinPodAge))
+		return fmt.Sprintf("%s old, protected for %s", whole(in.ageSince(p.Created)), brief(in.MinPodAge))
 	case p.Ready:
-		return fmt.Sprintf("ready for %s, protected for %s", brief(in.Now.Sub(p.ReadySince)), brief(in.MinPodAge))
+		return fmt.Sprintf("ready for %s, protected for %s", whole(in.ageSince(p.ReadySince)), brief(in.MinPodAge))
 	default:
 		return fmt.Sprintf("not ready yet, protected until %s after it is", brief(in.MinPodAge))
 	}
 }
+
+// whole writes an age in seconds that are over: one of 59.6 s is not yet a minute.
+func whole(age time.Duration) string { return brief(max(0, age).Truncate(time.Second)) }
