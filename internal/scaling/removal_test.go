@@ -176,7 +176,7 @@ func TestMissingOrdinal(t *testing.T) {
 // Why ordinary pods stay is said with the pod that they wait for.
 func TestWaitingForAnElasticPodIsSaid(t *testing.T) {
 	d := removing(1, Observation{Order: OrderCost, Pods: []Pod{a("old", time.Hour), a("vci", time.Minute, elastic)}}, cautious)
-	if want := "vci is elastic and should go next: 1m old, protected for 10m"; d.Why() != want {
+	if want := "vci is elastic and should go next: 59s old, protected for 10m"; d.Why() != want {
 		t.Errorf("got %q, want %q", d.Why(), want)
 	}
 }
