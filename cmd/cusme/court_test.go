@@ -1,0 +1,405 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"cusme.dev/cusme/internal/clustertest"
+)
+
+// A court judges scale-ins by what the API server shows: a witness's watches for
+// what happened, the audit log for when.
+type court struct {
+	home    *deployment
+	witness *witness
+	metrics string
+	lanes   []*lane
+	// writes of the scale and deletions of pods, by name, as the audit log has them.
+	writes, deletions map[string][]clustertest.Request
+}
+
+// A scaleIn is one write of fewer replicas, and what it took.
+type scaleIn struct {
+	lane     *lane
+	part     string
+	from, to int32
+	version  uint64
+	at       time.Time
+	rollout  bool
+	dropped  time.Time
+	gone     []victim
+}
+
+// A victim is a pod that a scale-in took.
+type victim struct {
+	*life
+	// age at its deletion, and what was wrong with it then.
+	age   time.Duration
+	fault string
+	// elastic says where it was, and elsewhere that a pod stayed on an elastic node.
+	elastic, elsewhere bool
+}
+
+// young reports whether the pod was protected: younger than minPodAge, and not
+// crashing. One that never was ready is protected like any other, as the
+// deadline for that is longer than minPodAge.
+func (v victim) young() bool { return v.age < laneMinPodAge && v.fault != "crash-loop" }
+
+// judge finds cusme's scale-ins innocent or fails the test, and prints them beside the plain ones.
+func (c *court) judge(t *testing.T) {
+	t.Helper()
+	c.collect(t)
+	var steered, plain []scaleIn
+	for _, l := range c.lanes {
+		steered = append(steered, c.scaleIns(t, l, l.steered.name)...)
+		plain = append(plain, c.scaleIns(t, l, l.plain.name)...)
+		c.wroteAlone(t, l)
+	}
+	announced := c.announced(t)
+	for i := range c.lanes {
+		c.foretold(t, c.lanes[i], steered, announced)
+	}
+	var s sheet
+	for _, in := range steered {
+		s.add(in, announced[in.key()])
+		in.harmless(t)
+		in.inTime(t)
+	}
+	var p sheet
+	for _, in := range plain {
+		p.add(in, nil)
+	}
+	t.Logf("\n%s", table(s, p))
+	s.convince(t)
+	c.ownAccount(t, s)
+}
+
+// collect reads the audit log once.
+func (c *court) collect(t testing.TB) {
+	t.Helper()
+	c.writes, c.deletions = map[string][]clustertest.Request{}, map[string][]clustertest.Request{}
+	for _, r := range c.home.cluster.Requests(t, 0, clustertest.Filter{Namespace: c.home.namespace, Verbs: []string{"update", "delete"}}) {
+		switch {
+		case r.Code != http.StatusOK:
+		case r.Resource == "deployments/scale":
+			c.writes[r.Name] = append(c.writes[r.Name], r)
+		case r.Resource == "pods" && r.Verb == "delete":
+			c.deletions[r.Name] = append(c.deletions[r.Name], r)
+		}
+	}
+}
+
+// wroteAlone makes sure that cusme scaled its Deployment, and nobody else did.
+func (c *court) wroteAlone(t testing.TB, l *lane) {
+	t.Helper()
+	for _, r := range c.writes[l.steered.name] {
+		if !strings.HasPrefix(r.UserAgent, "cusme/") {
+			t.Errorf("%s was scaled by %s", l.steered.name, r.UserAgent)
+		}
+	}
+}
+
+// scaleIns pairs the numbers that a Deployment was given with the writes of its
+// scale, and each scale-in with the pods that went next, as many as it took away.
+func (c *court) scaleIns(t testing.TB, l *lane, part string) []scaleIn {
+	t.Helper()
+	sizes, writes := c.witness.changes(part), c.writes[part]
+	if len(sizes) != len(writes)+1 {
+		t.Fatalf("%s: the watch shows %d changes of the replicas, the audit log %d", part, len(sizes)-1, len(writes))
+	}
+	var all []scaleIn
+	var taken uint64
+	for i, now := range sizes[1:] {
+		in := scaleIn{lane: l, part: part, from: sizes[i].replicas, to: now.replicas, version: now.version, at: writes[i].Received}
+		if in.to >= in.from {
+			continue
+		}
+		for _, r := range l.rounds {
+			if !r.dropped.After(in.at) {
+				in.rollout, in.dropped = r.rollout, r.dropped
+			}
+		}
+		taken = c.take(t, &in, max(taken, in.version))
+		all = append(all, in)
+	}
+	return all
+}
+
+// take finds the pods that a scale-in took, of those that went after a version,
+// and returns the version up to which they did. Pods of an older template that
+// go are a rollout's.
+func (c *court) take(t testing.TB, in *scaleIn, after uint64) uint64 {
+	t.Helper()
+	lives := c.witness.all(t, in.part)
+	newest := template(lives, in.version)
+	going := slices.DeleteFunc(slices.Clone(lives), func(l *life) bool {
+		return l.gone <= after || template([]*life{l}, in.version) != newest
+	})
+	slices.SortFunc(going, func(a, b *life) int { return cmp.Compare(a.gone, b.gone) })
+	going = going[:min(len(going), int(in.from-in.to))]
+	for _, l := range going {
+		after = l.gone
+	}
+	for _, l := range going {
+		in.gone = append(in.gone, c.victim(t, in, l, after))
+	}
+	return after
+}
+
+func (c *court) victim(t testing.TB, in *scaleIn, l *life, until uint64) victim {
+	t.Helper()
+	deletions := c.deletions[l.name()]
+	if len(deletions) == 0 {
+		t.Fatalf("pod %s is gone, and the audit log shows no deletion", l.name())
+	}
+	at := deletions[0].Received
+	v := victim{life: l, age: at.Sub(l.created()), fault: in.lane.fault(l.name(), at), elastic: onElastic(l.pod().Spec.NodeName)}
+	for _, other := range c.witness.all(t, in.part) {
+		was, is := other.at(in.version), other.at(until)
+		v.elsewhere = v.elsewhere || was != nil && is != nil && onElastic(was.Spec.NodeName)
+	}
+	return v
+}
+
+// template returns the hash of the newest pod that existed at a version.
+func template(lives []*life, version uint64) string {
+	hash := ""
+	for _, l := range lives {
+		if l.seen[0].version <= version {
+			hash = l.pod().Labels["pod-template-hash"]
+		}
+	}
+	return hash
+}
+
+// harmless fails the test for each protected pod that a scale-in took.
+func (in scaleIn) harmless(t testing.TB) {
+	t.Helper()
+	for _, v := range in.gone {
+		if v.young() {
+			t.Errorf("%s, %d -> %d at %s: pod %s was removed at the age of %s; minPodAge is %s", in.part, in.from, in.to, in.at.Format("15:04:05.000"), v.name(), v.age, laneMinPodAge)
+		}
+		if !v.elastic && v.elsewhere && v.fault == "" && !in.rollout {
+			t.Errorf("%s, %d -> %d at %s: pod %s on an ordinary node was removed, and one on an elastic node stayed", in.part, in.from, in.to, in.at.Format("15:04:05.000"), v.name())
+		}
+	}
+}
+
+// waited is how long after it was allowed the scale-in was written.
+func (in scaleIn) waited() time.Duration {
+	allowed := in.dropped
+	for _, v := range in.gone {
+		if old := v.created().Add(laneMinPodAge); old.After(allowed) && v.fault != "crash-loop" {
+			allowed = old
+		}
+	}
+	return in.at.Sub(allowed)
+}
+
+func (in scaleIn) inTime(t testing.TB) {
+	t.Helper()
+	if !in.rollout && in.waited() > promisedWithin {
+		t.Errorf("%s, %d -> %d at %s: written %s after it was allowed, promised within %s", in.part, in.from, in.to, in.at.Format("15:04:05.000"), in.waited(), promisedWithin)
+	}
+}
+
+// key tells scale-ins apart.
+func (in scaleIn) key() string { return fmt.Sprintf("%s at %d", in.part, in.version) }
+
+// An announcement is the note of the event of a scale-in.
+type announcement struct {
+	from, to string
+	removing []string
+}
+
+var announcedMove = regexp.MustCompile(`^(\d+) -> (\d+) replicas;.*; removing (.*)$`)
+
+// announced reads the events: by Deployment in foretold's order.
+func (c *court) announced(t testing.TB) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	for _, l := range c.lanes {
+		var notes []announcement
+		for _, e := range c.events(t, l, "ScaledDown") {
+			m := announcedMove.FindStringSubmatch(e.Note)
+			if m == nil {
+				t.Fatalf("expected an event of a scale-in to name the pods it takes, got %q", e.Note)
+			}
+			notes = append(notes, announcement{m[1], m[2], strings.Split(m[3], ", ")})
+		}
+		ins := c.scaleIns(t, l, l.steered.name)
+		if len(ins) != len(notes) {
+			t.Fatalf("%s was scaled in %d times, and events tell of %d", l.steered.name, len(ins), len(notes))
+		}
+		for i, in := range ins {
+			if fmt.Sprint(in.from, in.to) != notes[i].from+" "+notes[i].to {
+				t.Fatalf("%s was scaled from %d to %d, and the event tells of %s to %s", in.part, in.from, in.to, notes[i].from, notes[i].to)
+			}
+			out[in.key()] = slices.Sorted(slices.Values(notes[i].removing))
+		}
+	}
+	return out
+}
+
+// events returns the events of a lane's LoadScaler with a reason, oldest first.
+func (c *court) events(t testing.TB, l *lane, reason string) []eventsv1.Event {
+	t.Helper()
+	list, err := c.home.client.EventsV1().Events(c.home.namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=" + reason})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := slices.DeleteFunc(list.Items, func(e eventsv1.Event) bool { return e.Regarding.Name != l.steered.name })
+	slices.SortFunc(mine, func(a, b eventsv1.Event) int { return a.EventTime.Compare(b.EventTime.Time) })
+	return mine
+}
+
+// foretold checks that the marks were on pods which the event announces, and
+// that cusme itself tells of every pod that went instead of one announced.
+func (c *court) foretold(t testing.TB, l *lane, ins []scaleIn, announced map[string][]string) {
+	t.Helper()
+	var told strings.Builder
+	for _, e := range c.events(t, l, "VictimsMissed") {
+		told.WriteString(e.Note)
+	}
+	for _, in := range ins {
+		if in.lane != l {
+			continue
+		}
+		for _, other := range c.witness.all(t, in.part) {
+			if p := other.at(in.version); p != nil && marked(p) && !slices.Contains(announced[in.key()], p.Name) {
+				t.Errorf("%s, %d -> %d: pod %s is marked, and the event does not announce it", in.part, in.from, in.to, p.Name)
+			}
+		}
+		for _, missed := range in.missed(announced[in.key()]) {
+			if !strings.Contains(told.String(), missed) && !in.rollout {
+				t.Errorf("%s, %d -> %d: pod %s went, which was not announced, and cusme does not tell", in.part, in.from, in.to, missed)
+			}
+		}
+	}
+}
+
+// missed names the pods that went and were not announced.
+func (in scaleIn) missed(announced []string) []string {
+	var out []string
+	for _, v := range in.gone {
+		if !slices.Contains(announced, v.name()) {
+			out = append(out, v.name())
+		}
+	}
+	return out
+}
+
+// A sheet sums up scale-ins.
+type sheet struct {
+	scaleIns, steerable, removed, predicted, missed, young, ordinary int
+	waits                                                            []time.Duration
+}
+
+func (s *sheet) add(in scaleIn, announced []string) {
+	s.scaleIns++
+	s.removed += len(in.gone)
+	for _, v := range in.gone {
+		if v.young() {
+			s.young++
+		}
+		if !v.elastic && v.elsewhere && v.fault == "" {
+			s.ordinary++
+		}
+	}
+	if in.rollout {
+		return
+	}
+	s.waits = append(s.waits, in.waited())
+	s.steerable++
+	if len(in.missed(announced)) == 0 {
+		s.predicted++
+	} else {
+		s.missed++
+	}
+}
+
+// convince fails the test when too little happened to prove anything, or too much was missed.
+func (s *sheet) convince(t testing.TB) {
+	t.Helper()
+	least := 16
+	if soak() {
+		least = 150
+	}
+	if s.steerable < least {
+		t.Errorf("expected at least %d steerable scale-ins, got %d", least, s.steerable)
+	}
+	if s.missed*100 > s.steerable {
+		t.Errorf("%d of %d steerable scale-ins took other pods than announced; 99%% were to be as announced", s.missed, s.steerable)
+	}
+}
+
+// table sets cusme's sheet beside the plain one.
+func table(steered, plain sheet) string {
+	var out strings.Builder
+	line := func(name string, of func(sheet) string) {
+		fmt.Fprintf(&out, "%-52s %10s %10s\n", name, of(steered), of(plain))
+	}
+	number := func(of func(sheet) int) func(sheet) string {
+		return func(s sheet) string { return fmt.Sprint(of(s)) }
+	}
+	fmt.Fprintf(&out, "%-52s %10s %10s\n", "", "cusme", "plain")
+	line("scale-ins", number(func(s sheet) int { return s.scaleIns }))
+	line("of these steerable (no rollout)", number(func(s sheet) int { return s.steerable }))
+	line("pods removed", number(func(s sheet) int { return s.removed }))
+	line("young pods removed", number(func(s sheet) int { return s.young }))
+	line("ordinary pods removed while an elastic one stayed", number(func(s sheet) int { return s.ordinary }))
+	fmt.Fprintf(&out, "%-52s %10d %10s\n", "steerable ones that took exactly the pods announced", steered.predicted, "-")
+	fmt.Fprintf(&out, "%-52s %10d %10s\n", "missed", steered.missed, "-")
+	line("wait after allowed, median", func(s sheet) string { return quantile(s.waits, 0.5) })
+	line("wait after allowed, max", func(s sheet) string { return quantile(s.waits, 1) })
+	return out.String()
+}
+
+func quantile(of []time.Duration, q float64) string {
+	if len(of) == 0 {
+		return "-"
+	}
+	of = slices.Sorted(slices.Values(of))
+	return of[int(q*float64(len(of)-1))].Round(100 * time.Millisecond).String()
+}
+
+// ownAccount compares cusme's metrics with what was seen from outside.
+func (c *court) ownAccount(t testing.TB, s sheet) {
+	t.Helper()
+	resp, err := http.Get("http://" + c.metrics + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	removed := sumOf(string(page), "cusme_removed_pods_total{")
+	if removed != s.removed {
+		t.Errorf("cusme_removed_pods_total tells of %d pods, the watch of %d", removed, s.removed)
+	}
+}
+
+// sumOf adds up the samples of a page of metrics that begin so.
+func sumOf(page, prefix string) int {
+	sum := 0
+	for line := range strings.Lines(page) {
+		if strings.HasPrefix(line, prefix) {
+			var n float64
+			_, _ = fmt.Sscan(line[strings.LastIndex(line, " "):], &n)
+			sum += int(n)
+		}
+	}
+	return sum
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"cusme.dev/cusme/internal/clustertest"
+)
+
+// What the lanes of TestScaleIns have in common.
+const (
+	laneMinPodAge = 8 * time.Second
+	laneDeadline  = 10 * time.Second
+	laneSpec      = "minPodAge: 8s\n  startup: {deadline: 10s}"
+	// promisedWithin is how soon a scale-in is made once nothing forbids it.
+	promisedWithin = 30 * time.Second
+)
+
+// soak reports whether the long versions of tests are wanted.
+func soak() bool { return os.Getenv("CUSME_SOAK") != "" }
+
+// TestScaleIns is the acceptance of cusme's promise about young pods: scale-ins
+// by the dozen, on fleets of every shape, judged from outside by what the API
+// server's watches and its audit log show.
+//
+// Each lane has two Deployments with the same life on the same two nodes, one of
+// them elastic: cusme scales the one, and the other is given the same numbers at
+// once, as an HPA would. In each round both grow in steps seconds apart, on one
+// node or the other; some pods never become ready or begin to crash, some rounds
+// have a rollout; then the load drops.
+//
+// A scale-in is allowed from when the load had dropped and each pod that it took
+// was as old as minPodAge.
+func TestScaleIns(t *testing.T) {
+	t.Parallel()
+	lanes, rounds := 8, 3
+	if soak() {
+		lanes, rounds = 10, 24
+	} else {
+		t.Log("a short run; make soak does ten times as many")
+	}
+	seed := laneSeed(t)
+	c := clustertest.Shared(t)
+	c.InstallCRD(t)
+	home := newNamespace(t, c)
+	court := &court{home: home, witness: newWitness(t, home.client, home.namespace), metrics: freeAddress(t)}
+	for i := range lanes {
+		court.lanes = append(court.lanes, newLane(t, court, i, rand.New(rand.NewPCG(seed, uint64(i)))))
+	}
+	start(t, nil, "controller", "--kubeconfig", c.Kubeconfig, "--namespace", home.namespace,
+		"--lease-namespace", home.namespace, "--metrics-address", court.metrics, "--health-address", "0")
+
+	var running sync.WaitGroup
+	for _, l := range court.lanes {
+		running.Go(func() {
+			for i := range rounds {
+				l.run(t, i)
+			}
+		})
+	}
+	running.Wait()
+	if !t.Failed() {
+		court.judge(t)
+	}
+}
+
+// laneSeed is $CUSME_SEED, else a new one; either way it is printed.
+func laneSeed(t testing.TB) uint64 {
+	t.Helper()
+	seed := rand.Uint64()
+	if text := os.Getenv("CUSME_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("CUSME_SEED: expected a number, got %q", text)
+		}
+	}
+	t.Logf("CUSME_SEED=%d runs the same rounds again", seed)
+	return seed
+}
+
+// A lane is a pair of Deployments that live through the same rounds.
+type lane struct {
+	number  int
+	nodes   string
+	witness *witness
+	random  *rand.Rand
+	load    *backend
+	size    int
+	// steered is cusme's; plain is given the same numbers by hand.
+	steered, plain *deployment
+	rounds         []round
+	// faults are those that pods were given, by name.
+	faults map[string]*fault
+}
+
+// A fault is what the test itself did to a pod.
+type fault struct {
+	kind string
+	// since and until are when it began and was healed; until is zero while it lasts.
+	since, until time.Time
+}
+
+// A round is one drop of the load, and what led to it.
+type round struct {
+	rollout bool
+	dropped time.Time
+}
+
+const firstSize = 3
+
+func newLane(t testing.TB, c *court, number int, random *rand.Rand) *lane {
+	t.Helper()
+	l := &lane{
+		number: number, nodes: fmt.Sprintf("%s-%d", c.home.namespace, number), witness: c.witness, random: random,
+		load: newBackend(t, strconv.Itoa(firstSize)), size: firstSize, faults: map[string]*fault{},
+	}
+	newNodes(t, c.home.cluster, l.nodes)
+	l.steered = fleet{name: fmt.Sprintf("steered-%d", number), replicas: firstSize, nodes: l.nodes}.create(t, c.home)
+	l.plain = fleet{name: fmt.Sprintf("plain-%d", number), replicas: firstSize, nodes: l.nodes}.create(t, c.home)
+	newTotalScaler(t, l.steered, l.load, laneSpec)
+	return l
+}
+
+// run is one round: grow, disturb, drop, and wait until both have settled.
+func (l *lane) run(t testing.TB, number int) {
+	t.Helper()
+	began := time.Now()
+	r := round{rollout: l.random.IntN(6) == 0}
+	for range 1 + l.random.IntN(2) {
+		l.steered.fill(t, l.nodes, l.random.IntN(2) == 0)
+		l.asks(t, l.size+1+l.random.IntN(2))
+		l.passes(1*time.Second, 4*time.Second)
+	}
+	take := min(1+l.random.IntN(3), l.size-1)
+	if l.size-take > 5 {
+		take = l.size - 5
+	}
+	if r.rollout {
+		l.steered.rollOut(t, strconv.Itoa(number))
+		l.plain.rollOut(t, strconv.Itoa(number))
+		l.passes(0, 4*time.Second)
+	} else if l.random.IntN(3) == 0 {
+		l.breaks(t, "never-ready", l.random.IntN(4))
+	}
+	l.passes(0, 4*time.Second)
+
+	r.dropped = time.Now()
+	l.rounds = append(l.rounds, r)
+	l.load.reports(strconv.Itoa(l.size - take))
+	l.plain.scale(t, int32(l.size-take))
+	l.size -= take
+	if !r.rollout && take > 1 && l.random.IntN(3) == 0 {
+		l.passes(0, 6*time.Second)
+		l.breaks(t, "crash-loop", l.random.IntN(4))
+	}
+	l.settles(t)
+	t.Logf("lane %d, round %d: down by %d, %s in all", l.number, number+1, take, time.Since(began).Round(time.Second))
+}
+
+// asks has both grow.
+func (l *lane) asks(t testing.TB, replicas int) {
+	t.Helper()
+	l.size = replicas
+	l.load.reports(strconv.Itoa(replicas))
+	l.plain.scale(t, int32(replicas))
+	l.steered.reaches(t, int32(replicas))
+}
+
+// passes lets pods grow older: it is their ages that a round is about.
+func (l *lane) passes(least, most time.Duration) {
+	time.Sleep(least + time.Duration(l.random.Int64N(int64(most-least))))
+}
+
+// breaks breaks the pod of each that is so many places from the youngest. At most
+// as many pods are broken as the round takes away: more of them would be made up
+// for, and the two Deployments would part.
+func (l *lane) breaks(t testing.TB, kind string, place int) {
+	t.Helper()
+	for _, d := range []*deployment{l.steered, l.plain} {
+		alive := l.witness.alive(t, d.name)
+		pod := alive[max(0, len(alive)-1-place)].name()
+		l.faults[pod] = &fault{kind: kind, since: time.Now()}
+		d.annotate(t, pod, faultAnnotation, kind)
+	}
+}
+
+// settles waits until both have the size asked for, then heals what is left of
+// the round's faults, and waits until all is well.
+func (l *lane) settles(t testing.TB) {
+	t.Helper()
+	for _, d := range []*deployment{l.steered, l.plain} {
+		d.reaches(t, int32(l.size))
+		for _, p := range l.witness.alive(t, d.name) {
+			if f := l.faults[p.name()]; f != nil && f.until.IsZero() {
+				d.annotate(t, p.name(), faultAnnotation, "")
+				f.until = time.Now()
+			}
+		}
+	}
+	for _, d := range []*deployment{l.steered, l.plain} {
+		d.isReady(t, int32(l.size))
+		l.witness.shows(t, d.name, l.size)
+	}
+}
+
+// fault returns what was wrong with a pod at a moment, as far as the lane made it so; empty for a well one.
+func (l *lane) fault(pod string, at time.Time) string {
+	f := l.faults[pod]
+	if f == nil || f.since.After(at) || !f.until.IsZero() && f.until.Before(at) {
+		return ""
+	}
+	return f.kind
+}
