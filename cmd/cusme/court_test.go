@@ -38,6 +38,8 @@ type scaleIn struct {
 	rollout  bool
 	dropped  time.Time
 	gone     []victim
+	// exposed is a young pod that was there while a rollout chose the pods; empty without one.
+	exposed string
 }
 
 // A victim is a pod that a scale-in took.
@@ -142,11 +144,15 @@ func (c *court) take(t testing.TB, in *scaleIn, after uint64) uint64 {
 	t.Helper()
 	lives := c.witness.all(t, in.part)
 	newest := template(lives, in.version)
+	in.exposed = exposed(lives, in, newest)
 	going := slices.DeleteFunc(slices.Clone(lives), func(l *life) bool {
-		return l.gone <= after || template([]*life{l}, in.version) != newest
+		return l.gone <= after || template([]*life{l}, in.version) != newest || !c.byReplicaSet(l)
 	})
 	slices.SortFunc(going, func(a, b *life) int { return cmp.Compare(a.gone, b.gone) })
 	going = going[:min(len(going), int(in.from-in.to))]
+	if len(going) != int(in.from-in.to) && !in.rollout {
+		t.Errorf("%s: %d pods went", in, len(going))
+	}
 	for _, l := range going {
 		after = l.gone
 	}
@@ -156,13 +162,34 @@ func (c *court) take(t testing.TB, in *scaleIn, after uint64) uint64 {
 	return after
 }
 
+// exposed names a young pod that was there when a scale-in was written while
+// pods of more than one template were: then nobody can say which will go.
+func exposed(lives []*life, in *scaleIn, newest string) string {
+	young, mixed := "", false
+	for _, l := range lives {
+		if l.at(in.version) == nil {
+			continue
+		}
+		mixed = mixed || template([]*life{l}, in.version) != newest
+		if in.at.Sub(l.created()) < laneMinPodAge && in.lane.fault(l.name(), in.at) == "" {
+			young = l.name()
+		}
+	}
+	if !mixed {
+		return ""
+	}
+	return young
+}
+
+// byReplicaSet reports whether it was a ReplicaSet that deleted a pod, and not the test.
+func (c *court) byReplicaSet(l *life) bool {
+	deletions := c.deletions[l.name()]
+	return len(deletions) > 0 && strings.HasPrefix(deletions[0].UserAgent, "kube-controller-manager")
+}
+
 func (c *court) victim(t testing.TB, in *scaleIn, l *life, until uint64) victim {
 	t.Helper()
-	deletions := c.deletions[l.name()]
-	if len(deletions) == 0 {
-		t.Fatalf("pod %s is gone, and the audit log shows no deletion", l.name())
-	}
-	at := deletions[0].Received
+	at := c.deletions[l.name()][0].Received
 	v := victim{life: l, age: at.Sub(l.created()), fault: in.lane.fault(l.name(), at), elastic: onElastic(l.pod().Spec.NodeName)}
 	for _, other := range c.witness.all(t, in.part) {
 		was, is := other.at(in.version), other.at(until)
@@ -185,12 +212,15 @@ func template(lives []*life, version uint64) string {
 // harmless fails the test for each protected pod that a scale-in took.
 func (in scaleIn) harmless(t testing.TB) {
 	t.Helper()
+	if in.exposed != "" {
+		t.Errorf("%s: scaled in during a rollout, and pod %s was young", in, in.exposed)
+	}
 	for _, v := range in.gone {
 		if v.young() {
-			t.Errorf("%s, %d -> %d at %s: pod %s was removed at the age of %s; minPodAge is %s", in.part, in.from, in.to, in.at.Format("15:04:05.000"), v.name(), v.age, laneMinPodAge)
+			t.Errorf("%s: pod %s was removed at the age of %s; minPodAge is %s", in, v.name(), v.age, laneMinPodAge)
 		}
 		if !v.elastic && v.elsewhere && v.fault == "" && !in.rollout {
-			t.Errorf("%s, %d -> %d at %s: pod %s on an ordinary node was removed, and one on an elastic node stayed", in.part, in.from, in.to, in.at.Format("15:04:05.000"), v.name())
+			t.Errorf("%s: pod %s on an ordinary node was removed, and one on an elastic node stayed", in, v.name())
 		}
 	}
 }
@@ -209,12 +239,16 @@ func (in scaleIn) waited() time.Duration {
 func (in scaleIn) inTime(t testing.TB) {
 	t.Helper()
 	if !in.rollout && in.waited() > promisedWithin {
-		t.Errorf("%s, %d -> %d at %s: written %s after it was allowed, promised within %s", in.part, in.from, in.to, in.at.Format("15:04:05.000"), in.waited(), promisedWithin)
+		t.Errorf("%s: written %s after it was allowed, promised within %s", in, in.waited(), promisedWithin)
 	}
 }
 
 // key tells scale-ins apart.
-func (in scaleIn) key() string { return fmt.Sprintf("%s at %d", in.part, in.version) }
+func (in scaleIn) key() string { return fmt.Sprint(in.part, in.version) }
+
+func (in scaleIn) String() string {
+	return fmt.Sprintf("%s, %d -> %d at %s", in.part, in.from, in.to, in.at.Format("15:04:05.000"))
+}
 
 // An announcement is the note of the event of a scale-in.
 type announcement struct {
@@ -243,7 +277,7 @@ func (c *court) announced(t testing.TB) map[string][]string {
 		}
 		for i, in := range ins {
 			if fmt.Sprint(in.from, in.to) != notes[i].from+" "+notes[i].to {
-				t.Fatalf("%s was scaled from %d to %d, and the event tells of %s to %s", in.part, in.from, in.to, notes[i].from, notes[i].to)
+				t.Fatalf("%s: the event tells of %s -> %s", in, notes[i].from, notes[i].to)
 			}
 			out[in.key()] = slices.Sorted(slices.Values(notes[i].removing))
 		}
@@ -277,12 +311,12 @@ func (c *court) foretold(t testing.TB, l *lane, ins []scaleIn, announced map[str
 		}
 		for _, other := range c.witness.all(t, in.part) {
 			if p := other.at(in.version); p != nil && marked(p) && !slices.Contains(announced[in.key()], p.Name) {
-				t.Errorf("%s, %d -> %d: pod %s is marked, and the event does not announce it", in.part, in.from, in.to, p.Name)
+				t.Errorf("%s: pod %s is marked, and the event does not announce it", in, p.Name)
 			}
 		}
 		for _, missed := range in.missed(announced[in.key()]) {
 			if !strings.Contains(told.String(), missed) && !in.rollout {
-				t.Errorf("%s, %d -> %d: pod %s went, which was not announced, and cusme does not tell", in.part, in.from, in.to, missed)
+				t.Errorf("%s: pod %s went, which was not announced, and cusme does not tell", in, missed)
 			}
 		}
 	}
@@ -319,7 +353,9 @@ func (s *sheet) add(in scaleIn, announced []string) {
 	if in.rollout {
 		return
 	}
-	s.waits = append(s.waits, in.waited())
+	if announced != nil {
+		s.waits = append(s.waits, in.waited())
+	}
 	s.steerable++
 	if len(in.missed(announced)) == 0 {
 		s.predicted++

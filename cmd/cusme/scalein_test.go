@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"cusme.dev/cusme/internal/clustertest"
 )
 
@@ -100,9 +103,8 @@ type lane struct {
 
 // A fault is what the test itself did to a pod.
 type fault struct {
-	kind string
-	// since and until are when it began and was healed; until is zero while it lasts.
-	since, until time.Time
+	kind  string
+	since time.Time
 }
 
 // A round is one drop of the load, and what led to it.
@@ -149,6 +151,7 @@ func (l *lane) run(t testing.TB, number int) {
 	}
 	l.passes(0, 4*time.Second)
 
+	before := len(l.witness.changes(l.steered.name))
 	r.dropped = time.Now()
 	l.rounds = append(l.rounds, r)
 	l.load.reports(strconv.Itoa(l.size - take))
@@ -158,7 +161,7 @@ func (l *lane) run(t testing.TB, number int) {
 		l.passes(0, 6*time.Second)
 		l.breaks(t, "crash-loop", l.random.IntN(4))
 	}
-	l.settles(t)
+	l.settles(t, before)
 	t.Logf("lane %d, round %d: down by %d, %s in all", l.number, number+1, take, time.Since(began).Round(time.Second))
 }
 
@@ -189,30 +192,63 @@ func (l *lane) breaks(t testing.TB, kind string, place int) {
 	}
 }
 
-// settles waits until both have the size asked for, then heals what is left of
-// the round's faults, and waits until all is well.
-func (l *lane) settles(t testing.TB) {
+// settles waits until both have the size asked for. Pods that the round broke and
+// no scale-in took are deleted: localcluster heals none that ever was ready.
+func (l *lane) settles(t testing.TB, before int) {
 	t.Helper()
-	for _, d := range []*deployment{l.steered, l.plain} {
-		d.reaches(t, int32(l.size))
-		for _, p := range l.witness.alive(t, d.name) {
-			if f := l.faults[p.name()]; f != nil && f.until.IsZero() {
-				d.annotate(t, p.name(), faultAnnotation, "")
-				f.until = time.Now()
-			}
+	l.steered.eventually(t, func() error {
+		if sizes := l.witness.changes(l.steered.name); len(lowered(sizes, before)) == 0 {
+			return fmt.Errorf("expected %s to be scaled in to %d, it has %d replicas", l.steered.name, l.size, sizes[len(sizes)-1].replicas)
 		}
+		return nil
+	})
+	for _, d := range []*deployment{l.steered, l.plain} {
+		l.mend(t, d)
 	}
 	for _, d := range []*deployment{l.steered, l.plain} {
+		d.reaches(t, int32(l.size))
 		d.isReady(t, int32(l.size))
 		l.witness.shows(t, d.name, l.size)
 	}
 }
 
+// mend deletes the pods that are broken, once the pods of a scale-in are gone.
+func (l *lane) mend(t testing.TB, d *deployment) {
+	t.Helper()
+	d.eventually(t, func() error {
+		sizes, alive := l.witness.changes(d.name), l.witness.alive(t, d.name)
+		if int(sizes[len(sizes)-1].replicas) > len(alive) {
+			return nil // new ones are on their way
+		}
+		if surplus := len(alive) - int(sizes[len(sizes)-1].replicas); surplus > 0 && !l.rounds[len(l.rounds)-1].rollout {
+			return fmt.Errorf("%d pods of %s are still to go", surplus, d.name)
+		}
+		return nil
+	})
+	for _, p := range l.witness.alive(t, d.name) {
+		if l.faults[p.name()] == nil {
+			continue
+		}
+		if err := d.client.CoreV1().Pods(d.namespace).Delete(t.Context(), p.name(), metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// lowered picks the changes to fewer replicas from a place on.
+func lowered(sizes []size, from int) (changes []size) {
+	for i := max(1, from); i < len(sizes); i++ {
+		if sizes[i].replicas < sizes[i-1].replicas {
+			changes = append(changes, sizes[i])
+		}
+	}
+	return changes
+}
+
 // fault returns what was wrong with a pod at a moment, as far as the lane made it so; empty for a well one.
 func (l *lane) fault(pod string, at time.Time) string {
-	f := l.faults[pod]
-	if f == nil || f.since.After(at) || !f.until.IsZero() && f.until.Before(at) {
-		return ""
+	if f := l.faults[pod]; f != nil && f.since.Before(at) {
+		return f.kind
 	}
-	return f.kind
+	return ""
 }
