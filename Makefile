@@ -41,6 +41,11 @@ test: build bin/localcluster ## Test everything, on a real control plane
 	if [ $$status -eq 0 ]; then echo "== all tests passed"; else echo "== something failed, see above"; fi; \
 	exit $$status
 
+# The timeout is far above the sum of what its tests wait for.
+.PHONY: soak
+soak: bin/localcluster ## Run the long versions of the acceptance tests, about half an hour
+	CUSME_SOAK=1 go test -count=1 -v -timeout 60m -run '^(TestScaleIns|TestStockOut)$$' ./cmd/cusme
+
 # Of localcluster only the formatting is checked, for the same reason as above.
 .PHONY: lint
 lint: ## Check formatting, and look for mistakes with vet and staticcheck

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
@@ -38,6 +39,11 @@ type scaleIn struct {
 	rollout  bool
 	dropped  time.Time
 	gone     []victim
+	// until is the version at which the replicas changed again.
+	until uint64
+	// disturbed says that the test broke a pod between the write and the removal.
+	// A pod's state outranks what anybody chose before.
+	disturbed bool
 	// exposed is a young pod that was there while a rollout chose the pods; empty without one.
 	exposed string
 }
@@ -45,7 +51,8 @@ type scaleIn struct {
 // A victim is a pod that a scale-in took.
 type victim struct {
 	*life
-	// age at its deletion, and what was wrong with it then.
+	// at is when it was deleted, age its age then, and fault what was wrong with it.
+	at    time.Time
 	age   time.Duration
 	fault string
 	// elastic says where it was, and elsewhere that a pod stayed on an elastic node.
@@ -120,7 +127,6 @@ func (c *court) scaleIns(t testing.TB, l *lane, part string) []scaleIn {
 		t.Fatalf("%s: the watch shows %d changes of the replicas, the audit log %d", part, len(sizes)-1, len(writes))
 	}
 	var all []scaleIn
-	var taken uint64
 	for i, now := range sizes[1:] {
 		in := scaleIn{lane: l, part: part, from: sizes[i].replicas, to: now.replicas, version: now.version, at: writes[i].Received}
 		if in.to >= in.from {
@@ -131,36 +137,40 @@ func (c *court) scaleIns(t testing.TB, l *lane, part string) []scaleIn {
 				in.rollout, in.dropped = r.rollout, r.dropped
 			}
 		}
-		taken = c.take(t, &in, max(taken, in.version))
+		in.until = math.MaxUint64
+		if i+2 < len(sizes) {
+			in.until = sizes[i+2].version
+		}
+		c.take(t, &in)
 		all = append(all, in)
 	}
 	return all
 }
 
-// take finds the pods that a scale-in took, of those that went after a version,
-// and returns the version up to which they did. Pods of an older template that
-// go are a rollout's.
-func (c *court) take(t testing.TB, in *scaleIn, after uint64) uint64 {
+// take finds the pods that a scale-in took: those that went before the replicas
+// changed again. Of a rollout only the newest template's count, the others are its own.
+func (c *court) take(t testing.TB, in *scaleIn) {
 	t.Helper()
 	lives := c.witness.all(t, in.part)
 	newest := template(lives, in.version)
 	in.exposed = exposed(lives, in, newest)
 	going := slices.DeleteFunc(slices.Clone(lives), func(l *life) bool {
-		return l.gone <= after || template([]*life{l}, in.version) != newest || !c.byReplicaSet(l)
+		return l.gone <= in.version || l.gone > in.until || template([]*life{l}, in.version) != newest || !c.byReplicaSet(l)
 	})
 	slices.SortFunc(going, func(a, b *life) int { return cmp.Compare(a.gone, b.gone) })
 	going = going[:min(len(going), int(in.from-in.to))]
-	if len(going) != int(in.from-in.to) && !in.rollout {
-		t.Errorf("%s: %d pods went", in, len(going))
-	}
 	for _, l := range going {
-		after = l.gone
+		in.gone = append(in.gone, c.victim(t, in, l, going[len(going)-1].gone))
 	}
-	for _, l := range going {
-		in.gone = append(in.gone, c.victim(t, in, l, after))
+	for _, l := range lives {
+		if f := in.lane.faults[l.name()]; f != nil && len(in.gone) > 0 {
+			in.disturbed = in.disturbed || f.since.After(in.at.Add(-sightLag)) && f.since.Before(in.gone[len(in.gone)-1].at)
+		}
 	}
-	return after
 }
+
+// sightLag is by how much cusme's view may be behind a fault that the test made.
+const sightLag = 500 * time.Millisecond
 
 // exposed names a young pod that was there when a scale-in was written while
 // pods of more than one template were: then nobody can say which will go.
@@ -190,7 +200,7 @@ func (c *court) byReplicaSet(l *life) bool {
 func (c *court) victim(t testing.TB, in *scaleIn, l *life, until uint64) victim {
 	t.Helper()
 	at := c.deletions[l.name()][0].Received
-	v := victim{life: l, age: at.Sub(l.created()), fault: in.lane.fault(l.name(), at), elastic: onElastic(l.pod().Spec.NodeName)}
+	v := victim{life: l, at: at, age: at.Sub(l.created()), fault: in.lane.fault(l.name(), at), elastic: onElastic(l.pod().Spec.NodeName)}
 	for _, other := range c.witness.all(t, in.part) {
 		was, is := other.at(in.version), other.at(until)
 		v.elsewhere = v.elsewhere || was != nil && is != nil && onElastic(was.Spec.NodeName)
@@ -333,10 +343,20 @@ func (in scaleIn) missed(announced []string) []string {
 	return out
 }
 
+// names of the pods that went, sorted.
+func (in scaleIn) names() []string {
+	var out []string
+	for _, v := range in.gone {
+		out = append(out, v.name())
+	}
+	slices.Sort(out)
+	return out
+}
+
 // A sheet sums up scale-ins.
 type sheet struct {
-	scaleIns, steerable, removed, predicted, missed, young, ordinary int
-	waits                                                            []time.Duration
+	scaleIns, disturbed, steerable, removed, predicted, missed, young, ordinary int
+	waits                                                                       []time.Duration
 }
 
 func (s *sheet) add(in scaleIn, announced []string) {
@@ -350,14 +370,17 @@ func (s *sheet) add(in scaleIn, announced []string) {
 			s.ordinary++
 		}
 	}
-	if in.rollout {
+	if in.disturbed {
+		s.disturbed++
+	}
+	if in.rollout || in.disturbed {
 		return
 	}
 	if announced != nil {
 		s.waits = append(s.waits, in.waited())
 	}
 	s.steerable++
-	if len(in.missed(announced)) == 0 {
+	if slices.Equal(in.names(), announced) {
 		s.predicted++
 	} else {
 		s.missed++
@@ -390,7 +413,8 @@ func table(steered, plain sheet) string {
 	}
 	fmt.Fprintf(&out, "%-52s %10s %10s\n", "", "cusme", "plain")
 	line("scale-ins", number(func(s sheet) int { return s.scaleIns }))
-	line("of these steerable (no rollout)", number(func(s sheet) int { return s.steerable }))
+	line("of these disturbed while the pods went", number(func(s sheet) int { return s.disturbed }))
+	line("of these steerable: neither disturbed nor a rollout", number(func(s sheet) int { return s.steerable }))
 	line("pods removed", number(func(s sheet) int { return s.removed }))
 	line("young pods removed", number(func(s sheet) int { return s.young }))
 	line("ordinary pods removed while an elastic one stayed", number(func(s sheet) int { return s.ordinary }))

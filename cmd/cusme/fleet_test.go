@@ -24,6 +24,8 @@ type fleet struct {
 	replicas int
 	// nodes is the value of the label fleet on the nodes that it may use; empty for those of everybody.
 	nodes string
+	// elastic pins its pods to localcluster's virtual node.
+	elastic bool
 	// template are annotations of its pods.
 	template map[string]string
 }
@@ -36,7 +38,10 @@ func (f fleet) create(t testing.TB, beside *deployment) *deployment {
 		annotations = append(annotations, fmt.Sprintf("%s: %q", key, value))
 	}
 	where := ""
-	if f.nodes != "" {
+	switch {
+	case f.elastic:
+		where = "nodeSelector: {type: virtual-kubelet}"
+	case f.nodes != "":
 		where = fmt.Sprintf("nodeSelector: {fleet: %s}", f.nodes)
 	}
 	beside.cluster.Apply(t, fmt.Sprintf(`

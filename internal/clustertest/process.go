@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -36,6 +37,8 @@ type Cluster struct {
 	stdin   io.Closer
 	exited  chan struct{} // closed when the process has ended
 	end     error         // how it ended; read after exited
+
+	installing sync.Mutex // held by the test that installs the CRD
 }
 
 // findProgram returns localcluster's file: $CUSME_LOCALCLUSTER, else bin/localcluster of the repository.

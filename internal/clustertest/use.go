@@ -63,6 +63,8 @@ func (c *Cluster) Apply(t testing.TB, yaml string) {
 // called by every test that shares a cluster.
 func (c *Cluster) InstallCRD(t testing.TB) {
 	t.Helper()
+	c.installing.Lock() // of two that apply at once the later is refused: it exists already
+	defer c.installing.Unlock()
 	root, err := repository()
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,9 @@ import (
 
 // apply carries out a decision, and notes what came of it. A scale-in takes two
 // turns or more: first the pods that are to go are marked; once the marks have
-// settled, a turn that still wants the same writes the replicas.
+// settled, a turn that still wants the same writes the replicas. The pods of an
+// earlier scale-in go first: marks set while the ReplicaSet controller still
+// chooses would make it take the new ones for the old.
 func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, s target.State, tick *scaling.Tick) error {
 	m.targetUID = s.UID
 	from, to := s.Replicas, tick.Decision.Replicas
@@ -30,6 +32,9 @@ func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memo
 		return nil
 	case to > from:
 		return c.scale(ctx, m, s, tick)
+	case s.Order == scaling.OrderCost && m.going(tick.Observation.Now):
+		tick.Outcome.Pending = true
+		return nil
 	}
 	settle, err := c.targets.Steer(ctx, s, tick.Decision.Mark)
 	if err != nil {
@@ -84,6 +89,11 @@ func mayHaveLanded(err error) bool {
 
 // goingPatience is how long the pods of a scale-in may take to be seen to go.
 const goingPatience = 30 * time.Second
+
+// going reports whether pods of the last scale-in have yet to go, and are not late.
+func (m *memory) going(now time.Time) bool {
+	return m.history.Removing.Left > 0 && now.Before(m.lastScale.Add(goingPatience))
+}
 
 // underWay returns for how long a scale-in is not news yet: it is told once,
 // when its pods have gone, or are late to go.

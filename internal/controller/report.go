@@ -149,6 +149,7 @@ func (c *controller) logTick(ls *v1alpha1.LoadScaler, m *memory, tick scaling.Ti
 		c.log.Error(applyErr, "the move was refused", logged(ls, tick)...)
 	case tick.Outcome.Settling > 0:
 		c.logChoice(m, tick)
+	case tick.Outcome.Pending:
 	case tick.Outcome.Refused != "":
 		c.log.Info("would move, but this is a dry run", logged(ls, tick)...)
 	case moved:
