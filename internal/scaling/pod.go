@@ -33,6 +33,9 @@ type Pod struct {
 	// Doomed says what will soon take it away, such as a spot reclaim; empty
 	// otherwise. It may serve until then, and is not counted on.
 	Doomed string
+	// Evicted says of a doomed pod that it goes at once. Its own controller
+	// replaces it as it goes, so that nothing has to make up for it.
+	Evicted bool
 	// Elastic says that it runs on an elastic node, paid by the second.
 	Elastic bool
 	// Outdated says that a rollout is to replace it: its ReplicaSet is not the newest.

@@ -86,6 +86,7 @@ func podOf(p *corev1.Pod, on host) scaling.Pod {
 		Broken:          broken(p),
 		SoldOut:         soldOut(p, on),
 		Doomed:          doomed(p, on),
+		Evicted:         evicted(p) != "",
 		Elastic:         on.elastic,
 		Leaving:         leaving(p),
 		Ended:           ended(p),
@@ -171,6 +172,12 @@ func doomed(p *corev1.Pod, on host) string {
 			return why
 		}
 	}
+	return evicted(p)
+}
+
+// evicted says by what a pod is being evicted. The condition is set in the
+// moment in which the pod is deleted.
+func evicted(p *corev1.Pod) string {
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue {
 			return fmt.Sprintf("being evicted (%s)", c.Reason)
