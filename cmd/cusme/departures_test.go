@@ -33,16 +33,16 @@ func TestOthersTakePods(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.shows(t, d.name, 3)
-	d.hasStatus(t, youngGone, "/eviction 3/rollout /outside ")
+	d.hasStatus(t, youngGone, "cusme: , eviction: 3, rollout: , outside: .")
 
 	d.rollOut(t, "2")
-	d.hasStatus(t, youngGone, "/eviction 3/rollout 3/outside ")
+	d.hasStatus(t, youngGone, "cusme: , eviction: 3, rollout: 3, outside: .")
 	w.shows(t, d.name, 3)
 
 	if _, err := c.Kubectl(t, "delete", "pod", "-n", d.namespace, w.alive(t, d.name)[0].name()); err != nil {
 		t.Fatal(err)
 	}
-	d.hasStatus(t, youngGone, "/eviction 3/rollout 3/outside 1")
+	d.hasStatus(t, youngGone, "cusme: , eviction: 3, rollout: 3, outside: 1.")
 	w.shows(t, d.name, 3)
 	if writes := d.writes(t, mark); len(writes) > 0 || d.replicas(t) != 3 {
 		t.Errorf("expected 3 replicas and no write of the scale, got %d and:\n%s", d.replicas(t), listed(writes))
@@ -50,7 +50,7 @@ func TestOthersTakePods(t *testing.T) {
 }
 
 // youngGone is the JSONPath of the young pods that went, by what took them.
-const youngGone = "{.status.account.youngPods.cusme}/eviction {.status.account.youngPods.eviction}/rollout {.status.account.youngPods.rollout}/outside {.status.account.youngPods.outside}"
+const youngGone = "cusme: {.status.account.youngPods.cusme}, eviction: {.status.account.youngPods.eviction}, rollout: {.status.account.youngPods.rollout}, outside: {.status.account.youngPods.outside}."
 
 // policyDefinition is the kind as VKE names it; its schema is not published.
 const policyDefinition = `
