@@ -44,6 +44,8 @@ type scaleIn struct {
 	// disturbed says that the test broke a pod between the write and the removal.
 	// A pod's state outranks what anybody chose before.
 	disturbed bool
+	// meddled is a pod that was marked while the pods of this scale-in had yet to go; empty without one.
+	meddled string
 	// exposed is a young pod that was there while a rollout chose the pods; empty without one.
 	exposed string
 }
@@ -163,6 +165,9 @@ func (c *court) take(t testing.TB, in *scaleIn) {
 		in.gone = append(in.gone, c.victim(t, in, l, going[len(going)-1].gone))
 	}
 	for _, l := range lives {
+		if len(going) > 0 && l.markedBetween(in.version, going[len(going)-1].gone) {
+			in.meddled = l.name()
+		}
 		if f := in.lane.faults[l.name()]; f != nil && len(in.gone) > 0 {
 			in.disturbed = in.disturbed || f.since.After(in.at.Add(-sightLag)) && f.since.Before(in.gone[len(in.gone)-1].at)
 		}
@@ -224,6 +229,9 @@ func (in scaleIn) harmless(t testing.TB) {
 	t.Helper()
 	if in.exposed != "" {
 		t.Errorf("%s: scaled in during a rollout, and pod %s was young", in, in.exposed)
+	}
+	if in.meddled != "" {
+		t.Errorf("%s: pod %s was marked while the pods of this scale-in had yet to go", in, in.meddled)
 	}
 	for _, v := range in.gone {
 		if v.young() {

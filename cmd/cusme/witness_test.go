@@ -186,6 +186,16 @@ func (l *life) at(version uint64) *corev1.Pod {
 	return p
 }
 
+// markedBetween reports whether the pod got a mark between two versions.
+func (l *life) markedBetween(from, to uint64) bool {
+	for i, s := range l.seen {
+		if s.version > from && s.version < to && marked(s.pod) && (i == 0 || !marked(l.seen[i-1].pod)) {
+			return true
+		}
+	}
+	return false
+}
+
 func ready(p *corev1.Pod) bool {
 	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue

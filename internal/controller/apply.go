@@ -33,8 +33,7 @@ func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memo
 	case to > from:
 		return c.scale(ctx, m, s, tick)
 	case s.Order == scaling.OrderCost && m.going(tick.Observation.Now):
-		tick.Outcome.Pending = true
-		return nil
+		return nil // Their leaving wakes us.
 	}
 	settle, err := c.targets.Steer(ctx, s, tick.Decision.Mark)
 	if err != nil {

@@ -143,16 +143,14 @@ func sentence(err error) string {
 func (c *controller) logTick(ls *v1alpha1.LoadScaler, m *memory, tick scaling.Tick, applyErr error) {
 	_, alone := c.scalers.(onlyOne)
 	d := tick.Decision
-	moved := d.Replicas != tick.Observation.Replicas
 	switch {
 	case applyErr != nil:
 		c.log.Error(applyErr, "the move was refused", logged(ls, tick)...)
 	case tick.Outcome.Settling > 0:
 		c.logChoice(m, tick)
-	case tick.Outcome.Pending:
 	case tick.Outcome.Refused != "":
 		c.log.Info("would move, but this is a dry run", logged(ls, tick)...)
-	case moved:
+	case tick.Outcome.Wrote:
 		c.log.Info("moved", logged(ls, tick)...)
 	case alone && m.isNewHold(d.Why(), tick.Observation.Now, IntervalOf(ls.Spec)):
 		c.log.Info("holding", logged(ls, tick)...)

@@ -87,8 +87,6 @@ type Outcome struct {
 	// Settling is how long the marks of the pods to lose need before the replicas
 	// may be written; 0 when nothing waits for them.
 	Settling time.Duration
-	// Pending says that the pods of an earlier scale-in have yet to go, and that nothing was done before they have.
-	Pending bool
 	// Refused says why a write was not made or not accepted; empty otherwise.
 	Refused string
 }
