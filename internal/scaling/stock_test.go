@@ -265,15 +265,6 @@ func TestReadyPodsAreNotLate(t *testing.T) {
 	}
 }
 
-// A drain of three pods made six of them: each was made up for, and replaced as well.
-func TestEvictedPodsAreNotMadeUpFor(t *testing.T) {
-	evicted := func(p *Pod) { p.Doomed, p.Evicted = "being evicted", true }
-	d := Decide(Observation{Now: epoch, Replicas: 2, Pods: []Pod{a("a", time.Hour), a("b", time.Hour, evicted)}}, cautious, History{})
-	if d.Pods.Late != 0 || d.Pods.Ready != 2 {
-		t.Errorf("%+v, want none late: the evicted one is replaced", d.Pods)
-	}
-}
-
 // While a deadline is longer than that memory, a pod that is late by it is a refusal all the same.
 func TestLongDeadlines(t *testing.T) {
 	s := open()
