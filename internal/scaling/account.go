@@ -8,8 +8,8 @@ type Account struct {
 	// Until is up to when it is complete; zero when nothing was counted yet.
 	Until time.Time
 	// Elastic is the time for which elastic pods are billed, of all pods
-	// together: from when the node got them, as the image pull is billed, to
-	// when they ended or were gone.
+	// together: from their creation, as the image pull is billed, to when they
+	// ended or were gone; not those that found no stock.
 	Elastic time.Duration
 	// Waited is for how long protected pods held back a scale-in.
 	Waited time.Duration
@@ -20,11 +20,15 @@ type Account struct {
 	Young map[Cause]int64
 }
 
+// longestLook is the longest time between two decisions that is taken for
+// waiting. What lasts longer is an outage of the target or of cusme.
+const longestLook = 10 * time.Minute
+
 // after returns the account up to the moment of a decision. waiting says that
 // the decision before this one was held back.
 func (a Account) after(o Observation, d Decision, waiting bool) Account {
 	if !a.Until.IsZero() && waiting {
-		a.Waited += max(0, o.Now.Sub(a.Until)) // After a restart elsewhere another clock may be behind.
+		a.Waited += min(max(0, o.Now.Sub(a.Until)), longestLook) // After a restart elsewhere another clock may be behind.
 	}
 	if !a.Until.IsZero() {
 		a.Elastic += a.billed(o)
@@ -48,7 +52,7 @@ func (a Account) after(o Observation, d Decision, waiting bool) Account {
 func (a Account) billed(o Observation) time.Duration {
 	var sum time.Duration
 	for _, p := range o.Pods {
-		if p.Elastic && !p.Ended {
+		if p.Elastic && !p.Ended && p.SoldOut == "" {
 			sum += max(0, o.Now.Sub(later(a.Until, p.Created)))
 		}
 	}

@@ -156,6 +156,11 @@ func (d Decision) held() bool {
 	return slices.ContainsFunc(d.Reasons, func(r Reason) bool { return r.Step == Young })
 }
 
+// gaveUp reports whether replicas are given up for lack of stock.
+func (d Decision) gaveUp() bool {
+	return slices.ContainsFunc(d.Reasons, func(r Reason) bool { return r.Step == InStock && r.To == d.Replicas })
+}
+
 // Leading returns the index in Loads of the load that decided; false without any.
 func (d Decision) Leading() (int, bool) {
 	if len(d.Loads) == 0 {

@@ -6,15 +6,15 @@ import (
 )
 
 // demand returns what the load alone asks for: each load's own demand, then the
-// highest. A load that is not fresh asks for what there is, so that it may be
-// outvoted upwards and never lets the number fall.
+// highest. A load that is not fresh asks for what there is, and for what was given
+// up for lack of stock, so that it may be outvoted upwards and never lets the number fall.
 func demand(in *input, _ int32) (int32, string) {
 	if len(in.loads) == 0 {
 		return in.Replicas, "no load is configured"
 	}
 	top := in.loads[leading(in.loads)]
 	if top.State != Fresh {
-		return in.Replicas, "holding: " + top.Why
+		return top.Demand, "holding: " + top.Why
 	}
 	return top.Demand, top.Why
 }
@@ -35,7 +35,7 @@ func leading(loads []Verdict) int {
 func (in *input) assess() []Verdict {
 	out := make([]Verdict, len(in.Policy.Loads))
 	for i, l := range in.Policy.Loads {
-		v := Verdict{Reading: in.reading(l.Name), Demand: in.Replicas}
+		v := Verdict{Reading: in.reading(l.Name), Demand: clamp(int64(in.Replicas) + int64(in.Stock.Given))}
 		v.State, v.Why = v.judge(in.Now, l)
 		if v.State == Fresh {
 			v.Total = in.total(l, v.Reading)

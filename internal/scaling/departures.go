@@ -112,10 +112,10 @@ func (in *input) went() (was, is []Pod) {
 // cause says what made a pod go, when a scale-in of cusme's own may have taken so many that it had not chosen.
 func (in *input) cause(p Pod, others int32) Cause {
 	switch {
-	case p.Doomed != "":
-		return ByEviction
 	case in.Removing.chose(p):
 		return ByCusme
+	case p.Doomed != "":
+		return ByEviction
 	case p.Outdated:
 		return ByRollout
 	case others > 0 && !p.Ended:

@@ -73,8 +73,8 @@ type Verdict struct {
 	// times the pods that were ready when the reading was first seen, or the
 	// sum itself. It is 0 unless State is Fresh.
 	Total float64
-	// Demand is the number of replicas that this load alone asks for; the
-	// observed number unless State is Fresh.
+	// Demand is the number of replicas that this load alone asks for. Unless
+	// State is Fresh that is the observed number, with what was given up for lack of stock.
 	Demand int32
 	// Why is the sentence behind Demand, or says what is wrong with the reading.
 	Why string

@@ -19,7 +19,7 @@ type Policy struct {
 	// StartDeadline is the age by which a pod should be ready. A younger one
 	// is capacity on its way; an older one is broken.
 	StartDeadline time.Duration
-	// AskBusy says that pods can be asked whether they work on a request; then none is chosen unasked.
+	// AskBusy says that pods can be asked whether they work on a request; then none is chosen unasked, except to come down to Max.
 	AskBusy bool
 }
 

@@ -62,8 +62,9 @@ type place struct {
 }
 
 // chosenFirst sorts the active pods by the ReplicaSet controller's order once
-// the chosen ones are marked. Marks that are there stay where they do no harm:
-// every change of them costs a write and a wait.
+// the chosen ones are marked. Within a class marks that are there stay, also on
+// a pod that became busy meanwhile: every change of them costs a write and the
+// whole wait again, and with requests of a second there would be no end.
 func (in *input) chosenFirst() []Pod {
 	places := make([]place, 0, len(in.Pods))
 	for i := range in.Pods {
@@ -75,8 +76,8 @@ func (in *input) chosenFirst() []Pod {
 		return cmp.Or(
 			byState(*a.pod, *b.pod),
 			cmp.Compare(a.class, b.class),
-			boolFirst(a.pod.Busy != Working, b.pod.Busy != Working),
 			boolFirst(a.pod.Marked, b.pod.Marked),
+			boolFirst(a.pod.Busy != Working, b.pod.Busy != Working),
 			a.since.Compare(b.since),
 			strings.Compare(a.pod.Name, b.pod.Name),
 		)

@@ -52,7 +52,7 @@ func removing(down int32, o Observation, p Policy) Decision {
 		o.Replicas = int32(len(active(o.Pods)))
 	}
 	p.Step = &FixedStep{Down: down}
-	return Decide(o, p, History{})
+	return Decide(o, p, History{Asked: o.Replicas, Raised: epoch.Add(-time.Hour)})
 }
 
 func sentence(words []string) string { return strings.Join(words, " ") }
@@ -79,9 +79,8 @@ func TestOrderOfRemoval(t *testing.T) {
 		{"idle before busy, and nobody knows counts as idle", []Pod{a("busy", 3*time.Hour, working), a("idle", time.Hour, resting), a("silent", 2*time.Hour)}, "silent idle busy"},
 		{"but class before busy", []Pod{a("idle", time.Hour, resting), a("busy", time.Hour, elastic, working)}, "busy idle"},
 		{"marks stay where they do no harm", []Pod{a("older", 2*time.Hour, elastic), a("marked", time.Hour, elastic, marked)}, "marked older"},
-		{"but class and busy before marks", []Pod{
-			a("busy", 2*time.Hour, elastic, working, marked), a("idle", time.Hour, elastic), a("ordinary", 3*time.Hour, marked),
-		}, "idle busy ordinary"},
+		{"marks stay, also on one that became busy", []Pod{a("idle", 2*time.Hour), a("marked", time.Hour, working, marked), a("other", time.Hour, working)}, "marked idle other"},
+		{"but class goes before marks", []Pod{a("marked", time.Hour, marked), a("elastic", time.Hour, elastic)}, "elastic marked"},
 		{"a pod without a node before a broken one", []Pod{a("broken", time.Hour, pending, broken), a("unplaced", time.Hour, unplaced)}, "unplaced broken"},
 		{"a pending pod before a broken one that runs", []Pod{a("broken", time.Hour, unready(time.Hour), broken), a("pending", time.Hour, pending)}, "pending broken"},
 		{"an unready pod before an elastic one", []Pod{a("elastic", time.Hour, elastic), a("unready", time.Hour, unready(time.Second))}, "unready elastic"},

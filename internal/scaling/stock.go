@@ -23,20 +23,37 @@ type Stock struct {
 	Failed time.Time
 	// Seen is when the pods last asked for were first seen to fail. What fails later in their place does not move it.
 	Seen time.Time
+	// Unseen is the last look before Seen: what failed did so after it, and what
+	// is in its place was created after it.
+	Unseen time.Time
 	// Replaced says that it ended, so that its ReplicaSet created another in its place.
 	Replaced bool
 	// Message is the provider's own.
 	Message string
+	// Overdue says which pod an elastic node took and has not started in time;
+	// empty when there is none. Not every provider says no.
+	Overdue string
 	// Tried is when one pod more was last asked for, and Tries how many such tries failed.
 	Tried time.Time
 	Tries int
 	// Got is when the newest pod was created that found stock. The pod may be
 	// gone by now, and one that failed before it still be there.
 	Got time.Time
+	// Given is how many replicas were given up. They are asked for again, one by
+	// one, also while no load says anything.
+	Given int32
 }
 
-// Out reports whether stock is out.
-func (s Stock) Out() bool { return !s.Failed.IsZero() }
+// Out reports whether stock is out, or seems to be.
+func (s Stock) Out() bool { return !s.Failed.IsZero() || s.Overdue != "" }
+
+// Why says how that is known.
+func (s Stock) Why() string {
+	if s.Failed.IsZero() {
+		return s.Overdue
+	}
+	return s.Message
+}
 
 // stock lowers what is asked for to what can be had. A ReplicaSet replaces a
 // failed pod at once, and the replacement fails as well: asking for what is not
@@ -46,7 +63,7 @@ func stock(in *input, want int32) (int32, string) {
 	if want <= able {
 		return want, ""
 	}
-	short := "there is no stock (" + in.Stock.Message + ")"
+	short := "there is no stock (" + in.Stock.Why() + ")"
 	switch {
 	case able > in.Replicas:
 		return able, short + ": trying one pod more"
@@ -58,10 +75,15 @@ func stock(in *input, want int32) (int32, string) {
 }
 
 // obtainable is how many replicas can be had: all one wants while there is
-// stock, else those that do not wait for it, and one more when it is time to try.
+// stock, else those that do not wait for it, and one more when it is time to
+// try. Where nobody knows which pods fewer replicas would take, none are given
+// up: in a rollout it would be those of before, which serve.
 func (in *input) obtainable() int32 {
-	if !in.Stock.Out() {
+	switch {
+	case !in.Stock.Out():
 		return math.MaxInt32
+	case in.Order == OrderUnknown:
+		return in.Replicas
 	}
 	lost := in.lost()
 	if lost == 0 && !in.trying() && !in.Now.Before(in.Stock.next()) {
@@ -96,15 +118,20 @@ func (s Stock) next() time.Time {
 	return s.Seen.Add(retries[min(s.Tries, len(retries)-1)])
 }
 
-// trying reports whether the pod tried last has neither become ready nor failed.
+// trying reports whether the pod tried last has not shown yet whether there is
+// stock: it has not been seen, or waits on an elastic node. One that found room
+// on an ordinary node says nothing about stock.
 func (in *input) trying() bool {
 	for _, p := range in.Pods {
-		if !p.Leaving && in.Stock.tries(p) && !p.Ready && !in.broken(p) {
+		if !p.Leaving && in.Stock.tries(p) && (p.Elastic || p.Node == "") && !p.found() && !in.broken(p) {
 			return true
 		}
 	}
 	return in.Stock.Tried.After(in.Stock.Seen) && in.existing() < in.Replicas
 }
+
+// found reports whether an elastic pod's containers run: its provider had stock.
+func (p Pod) found() bool { return p.Elastic && (p.Ready || p.Phase == PhaseRunning) }
 
 // tries reports whether the pod was created for the try under way.
 func (s Stock) tries(p Pod) bool {
@@ -112,63 +139,80 @@ func (s Stock) tries(p Pod) bool {
 }
 
 // hopeless reports whether a pod waits for stock that is not there: it was
-// refused, or was created in the place of one that was. Creation is known to the
-// whole second, and a refusal may take less: of the pods of one second those are
-// in the place of another that were created after the first refusal was seen.
+// refused, or was created in the place of one that was.
 func (in *input) hopeless(p Pod) bool {
 	switch {
 	case p.Ready:
 		return false
-	case in.refused(p) != "":
+	case p.SoldOut != "":
 		return true
-	case !in.Stock.Replaced || !p.Elastic || p.Phase != PhasePending:
-		return false
 	}
-	sameSecond := p.Created.Equal(in.Stock.Failed) && p.Created.After(in.Stock.Seen)
-	return (p.Created.After(in.Stock.Failed) || sameSecond) && !in.Stock.tries(p)
+	return p.Elastic && p.Phase == PhasePending && in.Stock.replaced(p) && !in.Stock.tries(p)
 }
 
-// refused says how a pod failed for lack of stock; empty when it did not. One
-// that an elastic node took and did not start in time counts: not every
-// provider says no.
-func (in *input) refused(p Pod) string {
-	if p.SoldOut != "" || !p.Elastic || p.Ready || p.Phase != PhasePending || p.Leaving || p.Broken != "" {
-		return p.SoldOut
+// replaced reports whether the pod was created in the place of one that was
+// refused: after it, and after the first refusal. Other pods of the same
+// scale-out may find stock. Creation is known to the whole second, and
+// a refusal may take less.
+func (s Stock) replaced(p Pod) bool {
+	switch {
+	case !s.Replaced:
+		return false
+	case p.Created.Equal(s.Failed):
+		return p.Created.After(s.Seen)
 	}
-	if in.waiting(p) <= in.StartDeadline {
-		return ""
+	return p.Created.After(s.Failed) && !p.Created.Before(s.Unseen.Truncate(time.Second))
+}
+
+// overdue says which pod an elastic node took and has not started in time.
+func (in *input) overdue() string {
+	for _, p := range in.Pods {
+		if p.Elastic && !p.Ready && p.Phase == PhasePending && !p.Leaving && p.Broken == "" && p.SoldOut == "" && in.waiting(p) > in.StartDeadline {
+			return fmt.Sprintf("%s did not start within %s", p.Name, brief(in.StartDeadline))
+		}
 	}
-	return fmt.Sprintf("%s did not start within %s", p.Name, brief(in.StartDeadline))
+	return ""
 }
 
 // takeStock returns what is known of the stock, with what the pods tell.
 func (in *input) takeStock() Stock {
 	s := in.History.Stock
-	var refused Pod
+	refused := in.newestRefused()
 	for _, p := range in.Pods {
-		switch {
-		case p.Ended && in.Now.Sub(p.Created) > stockMemory:
-		case in.refused(p) != "":
-			if refused.Name == "" || p.Created.After(refused.Created) {
-				refused = p
-			}
-		case p.Elastic && p.Ready:
+		if p.found() {
 			s.Got = later(s.Got, p.Created)
 		}
 	}
 	if refused.Name != "" && refused.Created.After(s.Failed) {
 		switch {
-		case s.Out() && s.tries(refused):
-			s.Seen, s.Tries = in.Now, s.Tries+1
-		case !s.Out(), refused.Ended && !s.Replaced:
-			s.Seen = in.Now
+		case !s.Failed.IsZero() && s.tries(refused):
+			s.Seen, s.Unseen, s.Tries = in.Now, in.Account.Until, s.Tries+1
+		case s.Failed.IsZero(), refused.Ended && !s.Replaced:
+			s.Seen, s.Unseen = in.Now, in.Account.Until
 		}
-		s.Failed, s.Replaced, s.Message = refused.Created, refused.Ended, in.refused(refused)
+		s.Failed, s.Replaced, s.Message = refused.Created, refused.Ended, refused.SoldOut
 	}
-	if s.Got.After(s.Failed) || refused.Name == "" && in.Now.Sub(later(s.Seen, s.Tried)) > stockMemory {
-		return Stock{Got: s.Got}
+	forgotten := in.Now.Sub(later(s.Seen, s.Tried)) > stockMemory || !s.Got.Before(s.Failed)
+	if s.Got.After(s.Failed) || refused.Name == "" && forgotten {
+		s = Stock{Got: s.Got, Seen: s.Seen, Given: s.Given, Tried: s.Tried}
+	}
+	if s.Overdue = in.overdue(); s.Out() && !in.History.Stock.Out() {
+		s.Seen = in.Now
 	}
 	return s
+}
+
+// newestRefused returns the pod that was created last of those that found no
+// stock. One that ended tells of it for a while only: nobody removes it.
+func (in *input) newestRefused() Pod {
+	var newest Pod
+	for _, p := range in.Pods {
+		old := p.Ended && in.Now.Sub(p.Created) > stockMemory
+		if p.SoldOut != "" && !old && (newest.Name == "" || p.Created.After(newest.Created)) {
+			newest = p
+		}
+	}
+	return newest
 }
 
 func later(a, b time.Time) time.Time {

@@ -201,8 +201,9 @@ func TestOnlyTheHighestOrdinalsAreGivenUp(t *testing.T) {
 	}
 }
 
-// Not every provider says no.
-func TestPendingTooLongIsARefusal(t *testing.T) {
+// Not every provider says no. A pod that waits for too long stands for a
+// shortage, and keeps its place: it may only have a large image to pull.
+func TestPendingTooLongIsAShortage(t *testing.T) {
 	for name, c := range map[string]struct {
 		pod Pod
 		out bool
@@ -216,14 +217,14 @@ func TestPendingTooLongIsARefusal(t *testing.T) {
 	} {
 		s := open()
 		if d := s.at(s.policy.StartDeadline, 2, c.pod); d.Stock.Out() {
-			t.Errorf("%s, at the deadline: out, %q", name, d.Stock.Message)
+			t.Errorf("%s, at the deadline: out, %q", name, d.Stock.Why())
 		}
 		d := s.at(s.policy.StartDeadline+time.Second, 2, c.pod)
 		if d.Stock.Out() != c.out {
-			t.Errorf("%s, after the deadline: out is %t, %q", name, d.Stock.Out(), d.Stock.Message)
+			t.Errorf("%s, after the deadline: out is %t, %q", name, d.Stock.Out(), d.Stock.Why())
 		}
-		if want := "p did not start within 10m"; c.out && d.Stock.Message != want {
-			t.Errorf("%s: %q, want %q", name, d.Stock.Message, want)
+		if want := "p did not start within 10m"; c.out && (d.Stock.Why() != want || d.Replicas < 2) {
+			t.Errorf("%s: %q, %d replicas; want %q, and none given up", name, d.Stock.Why(), d.Replicas, want)
 		}
 	}
 }

@@ -91,15 +91,14 @@ func (in *input) leastSure(order []Pod) (int32, string) {
 // watchLag is how long pods may take to be seen after their replicas were asked for.
 const watchLag = time.Minute
 
-// unborn says so when replicas that were just asked for have no pods to be seen
-// yet. They may exist by now, and would be the first to go.
+// unborn says so when replicas that were just asked for, by whomever, have no
+// pods to be seen yet. They may exist by now, and would be the first to go.
 func (in *input) unborn() string {
-	last, moved := in.lastMove()
-	missing := in.Replicas - in.existing()
-	if in.MinPodAge == 0 || missing <= 0 || !moved || last.To < last.From || in.Now.Sub(last.At) > watchLag {
+	missing, ago := in.Replicas-in.existing(), in.Now.Sub(in.raised(in.Observation))
+	if in.MinPodAge == 0 || missing <= 0 || ago > watchLag {
 		return ""
 	}
-	return fmt.Sprintf("%s asked for %s ago would go next, and cannot be seen yet", count(missing, "replica"), brief(in.Now.Sub(last.At)))
+	return fmt.Sprintf("%s asked for %s ago would go next, and cannot be seen yet", count(missing, "replica"), brief(ago))
 }
 
 func (in *input) goesNext(p Pod) string {
