@@ -2,10 +2,12 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"cusme.dev/cusme/api/v1alpha1"
@@ -20,9 +22,12 @@ import (
 // chooses would make it take the new ones for the old.
 func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, s target.State, tick *scaling.Tick) error {
 	m.targetUID = s.UID
+	if rival, exists := c.scalers.rival(ctx, ls); exists {
+		return rivalError{rival}
+	}
 	from, to := s.Replicas, tick.Decision.Replicas
 	if from == to || ls.Spec.DryRun {
-		c.unmark(ctx, m, s)
+		c.unmark(ctx, ls, m, s, tick.Decision)
 	}
 	switch {
 	case from == to:
@@ -46,15 +51,28 @@ func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memo
 	return c.scale(ctx, m, s, tick)
 }
 
+// rivalError says that another LoadScaler scales the target.
+type rivalError struct{ rival types.NamespacedName }
+
+func (e rivalError) Error() string {
+	return fmt.Sprintf("LoadScaler %s scales this target already: delete one of the two, or make one a dry run", e.rival)
+}
+
 // unmark takes back the marks of a scale-in that was called off, or that an
-// earlier cusme left. Marks on pods that are yet to go stay. Nothing depends on
-// it at once, so that an error is logged and no more: the next turn tries again.
-func (c *controller) unmark(ctx context.Context, m *memory, s target.State) {
-	if m.history.Removing.Left > 0 {
+// earlier cusme left. Marks stay on pods that are yet to go, and while pods are
+// asked whether they are busy: the scale-in goes on then. A dry run beside
+// another LoadScaler leaves that one's marks alone. Nothing depends on it at
+// once, so that an error is logged and no more: the next turn tries again.
+func (c *controller) unmark(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, s target.State, d scaling.Decision) {
+	if m.history.Removing.Left > 0 || len(d.Ask) > 0 || ls.Spec.DryRun && len(c.scalers.of(ctx, s.Ref)) > 1 {
 		return
 	}
+	said := ""
 	if _, err := c.targets.Steer(ctx, s, nil); err != nil {
-		c.log.Info("marks of an earlier scale-in stay for now", "target", s.Ref.String(), "error", err.Error())
+		said = err.Error()
+	}
+	if m.isNew("unmark", said) {
+		c.log.Info("marks of an earlier scale-in stay for now", "target", s.Ref.String(), "error", said)
 	}
 }
 

@@ -43,8 +43,10 @@ type scalers interface {
 	get(context.Context, types.NamespacedName) (*v1alpha1.LoadScaler, error)
 	// saveStatus replaces the status that was saved last.
 	saveStatus(ctx context.Context, ls *v1alpha1.LoadScaler, was, is v1alpha1.LoadScalerStatus) error
-	// of names the LoadScalers of a target.
+	// of names the LoadScalers of a target, those on their way out apart.
 	of(context.Context, target.Ref) []types.NamespacedName
+	// rival names the LoadScaler that scales the target in place of this one, if there is one.
+	rival(context.Context, *v1alpha1.LoadScaler) (types.NamespacedName, bool)
 }
 
 // A conflict says that the target changed between look and write, which is
@@ -70,7 +72,7 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	m := c.remember(ctx, key, ls)
 
-	policy, err := c.follow(key, ls)
+	policy, err := c.follow(key, ls, m)
 	if err != nil {
 		return reconcile.Result{}, c.reportTrouble(ctx, ls, m, trouble{reason: "InvalidSpec", err: err})
 	}
@@ -89,7 +91,7 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, nil // The first reading wakes us.
 	}
 
-	c.answered(key, state.Pods)
+	c.answered(key, m, state.Pods)
 
 	tick := scaling.Tick{Scaler: key.String(), Policy: policy, Observation: scaling.Observation{
 		Now: c.now(), Readings: readings, Replicas: state.Replicas, Pods: state.Pods, Order: state.Order, Unsteerable: state.Unsteerable,
@@ -97,7 +99,7 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	tick.Decision = scaling.Decide(tick.Observation, policy, m.history)
 	before := m.history.Account
 	m.history = m.history.After(tick.Observation, tick.Decision)
-	countAccount(key, before, m.history.Account)
+	m.count(key, before)
 	c.tellGone(ctx, ls, m, tick)
 
 	if err := c.ask(key, ls.Spec.Busy, state, tick.Decision.Ask); err != nil {
@@ -114,10 +116,10 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 func arrived(r scaling.Reading) bool { return r.Problem != scaling.Pending }
 
 // follow resolves the policy and sees to it that its loads are read.
-func (c *controller) follow(key types.NamespacedName, ls *v1alpha1.LoadScaler) (scaling.Policy, error) {
+func (c *controller) follow(key types.NamespacedName, ls *v1alpha1.LoadScaler, m *memory) (scaling.Policy, error) {
 	policy, err := PolicyOf(ls.Spec)
-	if err == nil && ls.Spec.Busy != nil {
-		err = load.CheckBusy(*ls.Spec.Busy)
+	if err == nil {
+		err = m.checkBusy(ls)
 	}
 	if err == nil {
 		err = c.readings.Follow(key.String(), ls.Spec.Loads, IntervalOf(ls.Spec), func() { c.wake(key) })
@@ -130,12 +132,14 @@ func (c *controller) follow(key types.NamespacedName, ls *v1alpha1.LoadScaler) (
 
 // remember returns what is kept of a LoadScaler, and lets go of what its spec no longer speaks of.
 func (c *controller) remember(ctx context.Context, key types.NamespacedName, ls *v1alpha1.LoadScaler) *memory {
-	m, old := c.memories.of(key, ls)
-	if old != nil {
-		if err := c.letGo(ctx, old.target); err != nil {
-			c.log.Info("marks stay on the pods of a target that is not scaled any more", "target", old.target.String(), "error", err.Error())
+	m := c.memories.of(key, ls)
+	m.left = slices.DeleteFunc(m.left, func(ref target.Ref) bool {
+		err := c.letGo(ctx, ref)
+		if err != nil {
+			c.log.Info("marks stay for now on the pods of a target that is not scaled any more", "target", ref.String(), "error", err.Error())
 		}
-	}
+		return err == nil
+	})
 	if m.generation != ls.Generation {
 		forgetGauges(key)
 		m.generation = ls.Generation
@@ -143,7 +147,8 @@ func (c *controller) remember(ctx context.Context, key types.NamespacedName, ls 
 	return m
 }
 
-// forget lets go of a LoadScaler that is gone. It tries again until its marks are off the pods.
+// forget lets go of a LoadScaler that is gone. It tries again until its marks
+// are off the pods, and wakes whoever scales the target in its place.
 func (c *controller) forget(ctx context.Context, key types.NamespacedName) (reconcile.Result, error) {
 	c.readings.Forget(key.String())
 	forgetMetrics(key)
@@ -151,14 +156,17 @@ func (c *controller) forget(ctx context.Context, key types.NamespacedName) (reco
 	if m == nil {
 		return reconcile.Result{}, nil
 	}
-	err := c.letGo(ctx, m.target)
-	if errors.Is(err, target.ErrBehind) || errors.Is(err, target.ErrConflict) {
-		return reconcile.Result{RequeueAfter: time.Second}, nil
-	}
-	if err != nil {
-		return reconcile.Result{}, err
+	for _, ref := range append(m.left, m.target) {
+		err := c.letGo(ctx, ref)
+		if errors.Is(err, target.ErrBehind) || errors.Is(err, target.ErrConflict) {
+			return reconcile.Result{RequeueAfter: time.Second}, nil
+		}
+		if err != nil {
+			return reconcile.Result{}, err
+		}
 	}
 	c.memories.remove(key)
+	c.targetChanged(m.target)
 	return reconcile.Result{}, nil
 }
 

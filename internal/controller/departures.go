@@ -13,14 +13,17 @@ import (
 // those that went against cusme's promises in the log and in an event too.
 func (c *controller) tellGone(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, tick scaling.Tick) {
 	var missed []string
+	young := map[scaling.Cause][]string{}
 	for _, g := range tick.Decision.Gone {
 		if g.Missed {
 			missed = append(missed, g.Pod.Name)
 		}
 		if g.Young {
-			c.log.Info("a pod went before its age", "scaler", tick.Scaler, "pod", g.Pod.Name, "by", string(g.By),
-				"age", tick.Observation.Now.Sub(g.Pod.Created).String())
+			young[g.By] = append(young[g.By], g.Pod.Name)
 		}
+	}
+	for by, pods := range young {
+		c.log.Info("pods went before their age", "scaler", tick.Scaler, "by", string(by), "pods", pods)
 	}
 	if len(missed) == 0 {
 		return

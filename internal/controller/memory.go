@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/load"
 	"cusme.dev/cusme/internal/scaling"
 	"cusme.dev/cusme/internal/target"
 )
@@ -24,14 +25,21 @@ type memory struct {
 	history    scaling.History
 	lastScale  time.Time
 	recent     []v1alpha1.Move
+	// left are targets scaled before, with marks that are still to be taken back.
+	left []target.Ref
+	// counts says that the account has been seen to grow since the start.
+	counts bool
+	// unaskable says why pods cannot be asked whether they are busy, as of the generation checked.
+	unaskable error
+	checked   int64
 	// conflicts counts those in a row.
 	conflicts int
 	// status is as last written. The watch may still show an older one, and
 	// comparing with that would write the same again.
 	status v1alpha1.LoadScalerStatus
 	saved  time.Time
-	// marked are the pods that were last logged as marked for removal.
-	marked []string
+	// logged are sentences that were logged last, by what they are about: each is logged when it changes.
+	logged map[string]string
 	// held is the hold that was logged last.
 	held struct {
 		why string
@@ -47,26 +55,59 @@ type memories struct {
 
 // of returns the memory of a LoadScaler, fresh when it was created anew or now
 // points at another target: another target's past says nothing about this one.
-// Then old is the memory that was replaced, if there was one.
-func (ms *memories) of(key types.NamespacedName, ls *v1alpha1.LoadScaler) (m, old *memory) {
+func (ms *memories) of(key types.NamespacedName, ls *v1alpha1.LoadScaler) *memory {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
-	ref := refOf(ls)
-	old = ms.all[key]
-	if old != nil && old.uid == ls.UID && old.target == ref {
-		return old, nil
-	}
-	m = &memory{uid: ls.UID, target: ref, status: *ls.Status.DeepCopy()}
-	m.history.Account = accountFrom(ls.Status.Account)
-	m.recent = m.status.Recent
-	if old == nil && ls.Status.LastScaleTime != nil {
-		m.lastScale = ls.Status.LastScaleTime.Time
+	old := ms.all[key]
+	if old != nil && old.uid == ls.UID && old.target == refOf(ls) {
+		return old
 	}
 	if ms.all == nil {
 		ms.all = map[types.NamespacedName]*memory{}
 	}
-	ms.all[key] = m
-	return m, old
+	ms.all[key] = newMemory(ls, old)
+	return ms.all[key]
+}
+
+// newMemory is the memory of a LoadScaler that points at this target for the
+// first time. What it kept of another target before, it has to let go of; what
+// it has on its account stays there.
+func newMemory(ls *v1alpha1.LoadScaler, old *memory) *memory {
+	m := &memory{uid: ls.UID, target: refOf(ls), status: *ls.Status.DeepCopy()}
+	switch {
+	case old == nil:
+		m.recent, m.history.Account = m.status.Recent, accountFrom(m.status.Account)
+		if at := m.status.LastScaleTime; at != nil {
+			m.lastScale = at.Time
+		}
+	case old.uid == ls.UID:
+		m.recent, m.history.Account, m.counts = old.recent, old.history.Account, true
+		m.history.Account.Until = time.Time{}
+	}
+	if old != nil {
+		m.left = append(slices.Clone(old.left), old.target)
+	}
+	return m
+}
+
+// count adds to the metrics what the account grew by since it was as before.
+// The first growth after a start is the time in which another cusme counted.
+func (m *memory) count(key types.NamespacedName, before scaling.Account) {
+	if m.counts {
+		countAccount(key, before, m.history.Account)
+	}
+	m.counts = true
+}
+
+// checkBusy checks once how pods are to be asked, as it compiles an expression.
+func (m *memory) checkBusy(ls *v1alpha1.LoadScaler) error {
+	if m.checked != ls.Generation {
+		m.checked, m.unaskable = ls.Generation, nil
+		if ls.Spec.Busy != nil {
+			m.unaskable = load.CheckBusy(*ls.Spec.Busy)
+		}
+	}
+	return m.unaskable
 }
 
 // find returns what is kept of a LoadScaler, and nil for one that never was.
@@ -80,6 +121,18 @@ func (ms *memories) remove(key types.NamespacedName) {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
 	delete(ms.all, key)
+}
+
+// isNew reports whether a sentence about something differs from the last one about it.
+func (m *memory) isNew(about, sentence string) bool {
+	if m.logged[about] == sentence {
+		return false
+	}
+	if m.logged == nil {
+		m.logged = map[string]string{}
+	}
+	m.logged[about] = sentence
+	return sentence != ""
 }
 
 // recentMoves is how many moves the status tells of.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -144,6 +145,10 @@ func (c *controller) logTick(ls *v1alpha1.LoadScaler, m *memory, tick scaling.Ti
 	_, alone := c.scalers.(onlyOne)
 	d := tick.Decision
 	switch {
+	case errors.As(applyErr, new(rivalError)):
+		if m.isNew("rival", applyErr.Error()) {
+			c.log.Error(applyErr, "not scaling", "scaler", tick.Scaler)
+		}
 	case applyErr != nil:
 		c.log.Error(applyErr, "the move was refused", logged(ls, tick)...)
 	case tick.Outcome.Settling > 0:
@@ -159,11 +164,9 @@ func (c *controller) logTick(ls *v1alpha1.LoadScaler, m *memory, tick scaling.Ti
 
 // logChoice logs which pods were marked, once for as long as they stay the same.
 func (c *controller) logChoice(m *memory, tick scaling.Tick) {
-	if slices.Equal(m.marked, tick.Decision.Mark) {
-		return
+	if m.isNew("marks", strings.Join(tick.Decision.Mark, " ")) {
+		c.log.Info("marked the pods to remove", "scaler", tick.Scaler, "from", tick.Observation.Replicas, "to", tick.Decision.Replicas, "pods", tick.Decision.Mark)
 	}
-	m.marked = tick.Decision.Mark
-	c.log.Info("marked the pods to remove", "scaler", tick.Scaler, "from", tick.Observation.Replicas, "to", tick.Decision.Replicas, "pods", m.marked)
 }
 
 // isNewHold keeps one hold from filling the log when several pods change at a

@@ -62,11 +62,36 @@ func (c inCluster) of(ctx context.Context, ref target.Ref) []types.NamespacedNam
 		c.log.Error(err, "cannot find the LoadScalers of a target", "target", ref.String())
 		return nil
 	}
-	keys := make([]types.NamespacedName, len(list.Items))
+	var keys []types.NamespacedName
 	for i := range list.Items {
-		keys[i] = client.ObjectKeyFromObject(&list.Items[i])
+		if list.Items[i].DeletionTimestamp == nil {
+			keys = append(keys, client.ObjectKeyFromObject(&list.Items[i]))
+		}
 	}
 	return keys
+}
+
+// rival returns the LoadScaler that scales the target in place of this one: of
+// several that would write, the oldest does. A dry run is nobody's rival.
+func (c inCluster) rival(ctx context.Context, ls *v1alpha1.LoadScaler) (types.NamespacedName, bool) {
+	if ls.Spec.DryRun {
+		return types.NamespacedName{}, false
+	}
+	oldest := ls
+	for _, key := range c.of(ctx, refOf(ls)) {
+		other, err := c.get(ctx, key)
+		if err == nil && !other.Spec.DryRun && older(other, oldest) {
+			oldest = other
+		}
+	}
+	return client.ObjectKeyFromObject(oldest), oldest.UID != ls.UID
+}
+
+func older(a, b *v1alpha1.LoadScaler) bool {
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.Name < b.Name
 }
 
 // onlyOne is a LoadScaler that stands in no cluster: one from the command line.
@@ -86,6 +111,10 @@ func (o onlyOne) get(_ context.Context, key types.NamespacedName) (*v1alpha1.Loa
 // saveStatus has nowhere to go: the log tells every decision.
 func (o onlyOne) saveStatus(_ context.Context, _ *v1alpha1.LoadScaler, _, _ v1alpha1.LoadScalerStatus) error {
 	return nil
+}
+
+func (o onlyOne) rival(context.Context, *v1alpha1.LoadScaler) (types.NamespacedName, bool) {
+	return types.NamespacedName{}, false
 }
 
 func (o onlyOne) of(_ context.Context, ref target.Ref) []types.NamespacedName {

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -130,7 +131,10 @@ func activeCondition(ls *v1alpha1.LoadScaler, tick scaling.Tick) condition {
 }
 
 func ableCondition(applyErr error) condition {
-	if applyErr != nil {
+	switch {
+	case errors.As(applyErr, new(rivalError)):
+		return condition{v1alpha1.ConditionAbleToScale, metav1.ConditionFalse, "Conflict", applyErr.Error()}
+	case applyErr != nil:
 		return condition{v1alpha1.ConditionAbleToScale, metav1.ConditionFalse, "WriteRefused", applyErr.Error()}
 	}
 	return condition{v1alpha1.ConditionAbleToScale, metav1.ConditionTrue, "WritesAccepted", "the last write of replicas was accepted, or none was needed"}
@@ -187,7 +191,7 @@ func steerableCondition(o scaling.Observation) condition {
 
 func stockCondition(s scaling.Stock) condition {
 	if s.Out() {
-		return condition{v1alpha1.ConditionElasticCapacity, metav1.ConditionFalse, "SoldOut", s.Message + "; pods are tried one at a time"}
+		return condition{v1alpha1.ConditionElasticCapacity, metav1.ConditionFalse, "SoldOut", s.Why() + "; pods are tried one at a time"}
 	}
 	return condition{v1alpha1.ConditionElasticCapacity, metav1.ConditionTrue, "NoShortage", "no pod was refused for lack of stock"}
 }
