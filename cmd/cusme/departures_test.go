@@ -125,6 +125,22 @@ func TestNoMarksAreLeft(t *testing.T) {
 		d.deleteScaler(t)
 		w.unmarked(t, d, 4)
 	})
+	t.Run("the LoadScaler is deleted in the foreground", func(t *testing.T) {
+		t.Parallel()
+		w, d, _ := halfWay(t)
+		if _, err := d.cluster.Kubectl(t, "delete", "loadscaler", d.name, "-n", d.namespace, "--cascade=foreground"); err != nil {
+			t.Fatal(err)
+		}
+		w.unmarked(t, d, 4)
+	})
+	t.Run("it becomes a dry run", func(t *testing.T) {
+		t.Parallel()
+		w, d, _ := halfWay(t)
+		if _, err := d.cluster.Kubectl(t, "patch", "loadscaler", d.name, "-n", d.namespace, "--type=merge", "-p", `{"spec":{"dryRun":true}}`); err != nil {
+			t.Fatal(err)
+		}
+		w.unmarked(t, d, 4)
+	})
 	t.Run("the LoadScaler is deleted while no cusme runs", func(t *testing.T) {
 		t.Parallel()
 		w, d, p := halfWay(t)
