@@ -38,10 +38,10 @@ func newController(getenv func(string) string) *cobra.Command {
 			if o.Log, err = newLogger(cmd.ErrOrStderr(), logFormat); err != nil {
 				return err
 			}
-			if o.Config, err = restConfig(kubeconfig, "pass --kubeconfig, or set KUBECONFIG", getenv); err != nil {
+			if o.Target, err = steering(settle, rules); err != nil {
 				return err
 			}
-			if o.Target, err = steering(settle, rules); err != nil {
+			if o.Config, err = restConfig(kubeconfig, "pass --kubeconfig, or set KUBECONFIG", getenv); err != nil {
 				return err
 			}
 			if !lead {
