@@ -39,6 +39,8 @@ type scaleIn struct {
 	rollout  bool
 	dropped  time.Time
 	gone     []victim
+	// announced names the pods that the event of the scale-in tells of, sorted.
+	announced []string
 	// until is the version at which the replicas changed again.
 	until uint64
 	// disturbed says that the test broke a pod between the write and the removal.
@@ -66,33 +68,27 @@ type victim struct {
 // deadline for that is longer than minPodAge.
 func (v victim) young() bool { return v.age < laneMinPodAge && v.fault != "crash-loop" }
 
-// judge finds cusme's scale-ins innocent or fails the test, and prints them beside the plain ones.
+// judge fails the test for each promise that a scale-in of cusme's broke, and
+// prints them all beside the plain ones.
 func (c *court) judge(t *testing.T) {
 	t.Helper()
 	c.collect(t)
-	var steered, plain []scaleIn
+	var steered, plain sheet
 	for _, l := range c.lanes {
-		steered = append(steered, c.scaleIns(t, l, l.steered.name)...)
-		plain = append(plain, c.scaleIns(t, l, l.plain.name)...)
 		c.wroteAlone(t, l)
+		for _, in := range c.announced(t, l, c.scaleIns(t, l, l.steered.name)) {
+			in.harmless(t)
+			in.inTime(t)
+			c.foretold(t, in)
+			steered.add(in)
+		}
+		for _, in := range c.scaleIns(t, l, l.plain.name) {
+			plain.add(in)
+		}
 	}
-	announced := c.announced(t)
-	for i := range c.lanes {
-		c.foretold(t, c.lanes[i], steered, announced)
-	}
-	var s sheet
-	for _, in := range steered {
-		s.add(in, announced[in.key()])
-		in.harmless(t)
-		in.inTime(t)
-	}
-	var p sheet
-	for _, in := range plain {
-		p.add(in, nil)
-	}
-	t.Logf("\n%s", table(s, p))
-	s.convince(t)
-	c.ownAccount(t, s)
+	t.Logf("\n%s", table(steered, plain))
+	steered.convince(t)
+	c.ownAccount(t, steered)
 }
 
 // collect reads the audit log once.
@@ -261,46 +257,27 @@ func (in scaleIn) inTime(t testing.TB) {
 	}
 }
 
-// key tells scale-ins apart.
-func (in scaleIn) key() string { return fmt.Sprint(in.part, in.version) }
-
 func (in scaleIn) String() string {
 	return fmt.Sprintf("%s, %d -> %d at %s", in.part, in.from, in.to, in.at.Format("15:04:05.000"))
 }
 
-// An announcement is the note of the event of a scale-in.
-type announcement struct {
-	from, to string
-	removing []string
-}
+var announcement = regexp.MustCompile(`^(\d+ -> \d+) replicas;.*; removing (.*)$`)
 
-var announcedMove = regexp.MustCompile(`^(\d+) -> (\d+) replicas;.*; removing (.*)$`)
-
-// announced reads the events: by Deployment in foretold's order.
-func (c *court) announced(t testing.TB) map[string][]string {
+// announced pairs scale-ins with the events that tell of them.
+func (c *court) announced(t testing.TB, l *lane, ins []scaleIn) []scaleIn {
 	t.Helper()
-	out := map[string][]string{}
-	for _, l := range c.lanes {
-		var notes []announcement
-		for _, e := range c.events(t, l, "ScaledDown") {
-			m := announcedMove.FindStringSubmatch(e.Note)
-			if m == nil {
-				t.Fatalf("expected an event of a scale-in to name the pods it takes, got %q", e.Note)
-			}
-			notes = append(notes, announcement{m[1], m[2], strings.Split(m[3], ", ")})
-		}
-		ins := c.scaleIns(t, l, l.steered.name)
-		if len(ins) != len(notes) {
-			t.Fatalf("%s was scaled in %d times, and events tell of %d", l.steered.name, len(ins), len(notes))
-		}
-		for i, in := range ins {
-			if fmt.Sprint(in.from, in.to) != notes[i].from+" "+notes[i].to {
-				t.Fatalf("%s: the event tells of %s -> %s", in, notes[i].from, notes[i].to)
-			}
-			out[in.key()] = slices.Sorted(slices.Values(notes[i].removing))
-		}
+	events := c.events(t, l, "ScaledDown")
+	if len(ins) != len(events) {
+		t.Fatalf("%s was scaled in %d times, and events tell of %d", l.steered.name, len(ins), len(events))
 	}
-	return out
+	for i := range ins {
+		m := announcement.FindStringSubmatch(events[i].Note)
+		if m == nil || m[1] != fmt.Sprintf("%d -> %d", ins[i].from, ins[i].to) {
+			t.Fatalf("%s: expected an event that tells so and names the pods it takes, got %q", ins[i], events[i].Note)
+		}
+		ins[i].announced = slices.Sorted(slices.Values(strings.Split(m[2], ", ")))
+	}
+	return ins
 }
 
 // events returns the events of a lane's LoadScaler with a reason, oldest first.
@@ -315,29 +292,27 @@ func (c *court) events(t testing.TB, l *lane, reason string) []eventsv1.Event {
 	return mine
 }
 
-// foretold checks that the marks were on pods which the event announces, and
-// that cusme itself tells of every pod that went instead of one announced. A
-// crashing one is no loss to tell of.
-func (c *court) foretold(t testing.TB, l *lane, ins []scaleIn, announced map[string][]string) {
+// foretold checks that marks were on none but the pods announced, and that cusme
+// itself tells of every pod that went instead of one of these. A crashing one is
+// no loss to tell of.
+func (c *court) foretold(t testing.TB, in scaleIn) {
 	t.Helper()
+	for _, l := range c.witness.all(t, in.part) {
+		if p := l.at(in.version); p != nil && marked(p) && !slices.Contains(in.announced, p.Name) {
+			t.Errorf("%s: pod %s is marked, and the event does not announce it", in, p.Name)
+		}
+	}
+	if in.rollout {
+		return
+	}
 	var told strings.Builder
-	for _, e := range c.events(t, l, "VictimsMissed") {
+	for _, e := range c.events(t, in.lane, "VictimsMissed") {
 		told.WriteString(e.Note)
 	}
-	for _, in := range ins {
-		if in.lane != l {
-			continue
-		}
-		for _, other := range c.witness.all(t, in.part) {
-			if p := other.at(in.version); p != nil && marked(p) && !slices.Contains(announced[in.key()], p.Name) {
-				t.Errorf("%s: pod %s is marked, and the event does not announce it", in, p.Name)
-			}
-		}
-		for _, v := range in.gone {
-			missed := !slices.Contains(announced[in.key()], v.name()) && v.fault != "crash-loop"
-			if missed && !in.rollout && !strings.Contains(told.String(), v.name()) {
-				t.Errorf("%s: pod %s went, which was not announced, and cusme does not tell", in, v.name())
-			}
+	for _, v := range in.gone {
+		missed := !slices.Contains(in.announced, v.name()) && v.fault != "crash-loop"
+		if missed && !strings.Contains(told.String(), v.name()) {
+			t.Errorf("%s: pod %s went, which was not announced, and cusme does not tell", in, v.name())
 		}
 	}
 }
@@ -350,86 +325,6 @@ func (in scaleIn) names() []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-// A sheet sums up scale-ins.
-type sheet struct {
-	scaleIns, disturbed, steerable, removed, predicted, missed, young, ordinary int
-	waits                                                                       []time.Duration
-}
-
-func (s *sheet) add(in scaleIn, announced []string) {
-	s.scaleIns++
-	s.removed += len(in.gone)
-	for _, v := range in.gone {
-		if v.young() {
-			s.young++
-		}
-		if !v.elastic && v.elsewhere && v.fault == "" {
-			s.ordinary++
-		}
-	}
-	if in.disturbed {
-		s.disturbed++
-	}
-	if in.rollout || in.disturbed {
-		return
-	}
-	if announced != nil {
-		s.waits = append(s.waits, in.waited())
-	}
-	s.steerable++
-	if slices.Equal(in.names(), announced) {
-		s.predicted++
-	} else {
-		s.missed++
-	}
-}
-
-// convince fails the test when too little happened to prove anything, or too much was missed.
-func (s *sheet) convince(t testing.TB) {
-	t.Helper()
-	least := 16
-	if soak() {
-		least = 150
-	}
-	if s.steerable < least {
-		t.Errorf("expected at least %d steerable scale-ins, got %d", least, s.steerable)
-	}
-	if s.missed*100 > s.steerable {
-		t.Errorf("%d of %d steerable scale-ins took other pods than announced; 99%% were to be as announced", s.missed, s.steerable)
-	}
-}
-
-// table sets cusme's sheet beside the plain one.
-func table(steered, plain sheet) string {
-	var out strings.Builder
-	line := func(name string, of func(sheet) string) {
-		fmt.Fprintf(&out, "%-52s %10s %10s\n", name, of(steered), of(plain))
-	}
-	number := func(of func(sheet) int) func(sheet) string {
-		return func(s sheet) string { return fmt.Sprint(of(s)) }
-	}
-	fmt.Fprintf(&out, "%-52s %10s %10s\n", "", "cusme", "plain")
-	line("scale-ins", number(func(s sheet) int { return s.scaleIns }))
-	line("of these disturbed while the pods went", number(func(s sheet) int { return s.disturbed }))
-	line("of these steerable: neither disturbed nor a rollout", number(func(s sheet) int { return s.steerable }))
-	line("pods removed", number(func(s sheet) int { return s.removed }))
-	line("young pods removed", number(func(s sheet) int { return s.young }))
-	line("ordinary pods removed while an elastic one stayed", number(func(s sheet) int { return s.ordinary }))
-	fmt.Fprintf(&out, "%-52s %10d %10s\n", "steerable ones that took exactly the pods announced", steered.predicted, "-")
-	fmt.Fprintf(&out, "%-52s %10d %10s\n", "missed", steered.missed, "-")
-	line("wait after allowed, median", func(s sheet) string { return quantile(s.waits, 0.5) })
-	line("wait after allowed, max", func(s sheet) string { return quantile(s.waits, 1) })
-	return out.String()
-}
-
-func quantile(of []time.Duration, q float64) string {
-	if len(of) == 0 {
-		return "-"
-	}
-	of = slices.Sorted(slices.Values(of))
-	return of[int(q*float64(len(of)-1))].Round(100 * time.Millisecond).String()
 }
 
 // ownAccount compares cusme's metrics with what was seen from outside.
