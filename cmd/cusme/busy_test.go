@@ -80,12 +80,14 @@ func TestSilentPodsHoldNothingUp(t *testing.T) {
 	}
 }
 
-// podNames returns the names of the pods, sorted.
+// podNames returns the names of the pods that stay, sorted.
 func (d *deployment) podNames(t testing.TB) []string {
 	t.Helper()
 	var names []string
 	for _, p := range d.pods(t) {
-		names = append(names, p.Name)
+		if p.DeletionTimestamp == nil {
+			names = append(names, p.Name)
+		}
 	}
 	slices.Sort(names)
 	return names
