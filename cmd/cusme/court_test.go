@@ -261,7 +261,8 @@ func (in scaleIn) String() string {
 	return fmt.Sprintf("%s, %d -> %d at %s", in.part, in.from, in.to, in.at.Format("15:04:05.000"))
 }
 
-var announcement = regexp.MustCompile(`^(\d+ -> \d+) replicas;.*; removing (.*)$`)
+// An announcement names no pods where a replica goes whose pod does not exist yet.
+var announcement = regexp.MustCompile(`^(\d+ -> \d+) replicas; .*?(?:; removing (.*))?$`)
 
 // announced pairs scale-ins with the events that tell of them.
 func (c *court) announced(t testing.TB, l *lane, ins []scaleIn) []scaleIn {
@@ -275,7 +276,9 @@ func (c *court) announced(t testing.TB, l *lane, ins []scaleIn) []scaleIn {
 		if m == nil || m[1] != fmt.Sprintf("%d -> %d", ins[i].from, ins[i].to) {
 			t.Fatalf("%s: expected an event that tells so and names the pods it takes, got %q", ins[i], events[i].Note)
 		}
-		ins[i].announced = slices.Sorted(slices.Values(strings.Split(m[2], ", ")))
+		if m[2] != "" {
+			ins[i].announced = slices.Sorted(slices.Values(strings.Split(m[2], ", ")))
+		}
 	}
 	return ins
 }

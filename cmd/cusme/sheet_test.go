@@ -15,6 +15,9 @@ type sheet struct {
 }
 
 func (s *sheet) add(in scaleIn) {
+	if len(in.gone) == 0 && len(in.announced) == 0 {
+		return // It took back a replica that had no pod yet.
+	}
 	s.scaleIns++
 	s.removed += len(in.gone)
 	for _, v := range in.gone {
