@@ -133,11 +133,15 @@ func runOnce(ctx context.Context, o Options) error {
 		now:      time.Now,
 		events:   events{client: mgr.GetClient(), log: o.Log, onTarget: o.Only != nil},
 	}
-	o.Target.OnChange, o.Target.Nodes, o.Target.Steer = c.targetChanged, may.readNodes, may.patchPods
+	o.Target.OnChange, o.Target.Namespace = c.targetChanged, o.namespace()
+	o.Target.Nodes, o.Target.Steer = may.readNodes, may.patchPods
 	if c.targets, err = target.New(ctx, mgr.GetCache(), mgr.GetClient(), o.Target); err != nil {
 		return err
 	}
 	if err := c.register(ctx, mgr, o); err != nil {
+		return err
+	}
+	if err := c.tellReady(ctx, mgr, o); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)
@@ -166,12 +170,25 @@ func newManager(o Options, may rights) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reach the API server at %s: %w", o.Config.Host, err)
 	}
-	if err := mgr.AddHealthzCheck("alive", healthz.Ping); err != nil {
-		return nil, err
+	return mgr, mgr.AddHealthzCheck("alive", healthz.Ping)
+}
+
+// tellReady serves /readyz. Only watches that every target needs are waited
+// for: one of a kind that some target names may never begin, for want of a right.
+func (c *controller) tellReady(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	synced := []func() bool{c.targets.Synced}
+	if o.Only == nil {
+		scalers, err := mgr.GetCache().GetInformer(ctx, &v1alpha1.LoadScaler{}, cache.BlockUntilSynced(false))
+		if err != nil {
+			return err
+		}
+		synced = append(synced, scalers.HasSynced)
 	}
-	return mgr, mgr.AddReadyzCheck("watches", func(r *http.Request) error {
-		if !mgr.GetCache().WaitForCacheSync(r.Context()) {
-			return errors.New("the watches have not caught up with the API server")
+	return mgr.AddReadyzCheck("watches", func(*http.Request) error {
+		for _, s := range synced {
+			if !s() {
+				return errors.New("the watches have not caught up with the API server")
+			}
 		}
 		return nil
 	})

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -20,10 +21,11 @@ import (
 // +kubebuilder:rbac:groups=scheduling.vke.volcengine.com,resources=resourcepolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups=scheduling.alibabacloud.com,resources=resourcepolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apps.kruise.io,resources=workloadspreads,verbs=get;list;watch
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=selfsubjectaccessreviews,verbs=create
 
-// Whether the cluster has a kind costs a request to ask. Vendors' add-ons come
-// and go by hand, so that a kind it has not is asked for again now and then;
-// sooner when there was no answer.
+// Whether the cluster has a kind, and lets cusme read it, costs requests to
+// ask. Vendors' add-ons and rights come and go by hand, so that after a no it is
+// asked again now and then; sooner when there was no answer.
 const (
 	askAfterNo      = 10 * time.Minute
 	askAfterNothing = time.Minute
@@ -32,7 +34,7 @@ const (
 // foreignKind is a kind of objects that own the order in which pods go.
 type foreignKind struct {
 	elastic.Owner
-	// watched is its watch; nil while the cluster is not known to have the kind.
+	// watched is its watch; nil while cusme is not known to be able to read the kind.
 	watched *watchedKind
 	// absent says that the cluster was asked, and has it not.
 	absent bool
@@ -52,8 +54,11 @@ func foreignKinds() []foreignKind {
 
 // foreignOwner names the foreign object that owns the order in which a
 // target's pods go, or a kind that may hold one and cannot be read. It is
-// empty when there is neither.
+// empty when there is neither, and where cusme sets no costs beside the owner's.
 func (t *Targets) foreignOwner(ctx context.Context, ref Ref, pods []*corev1.Pod) (string, error) {
+	if !t.steers {
+		return "", nil
+	}
 	var perhaps string
 	for _, k := range t.askForeign(ctx) {
 		if k.absent {
@@ -98,8 +103,8 @@ func workload(ref Ref, p *corev1.Pod) elastic.Target {
 	return elastic.Target{APIVersion: ref.APIVersion, Kind: ref.Kind, Name: ref.Name, PodLabels: p.Labels}
 }
 
-// askForeign returns all foreign kinds. It begins to watch those that the
-// cluster has, so that all begin together, and does not wait for them.
+// askForeign returns all foreign kinds. It begins to watch those that can be
+// read, so that all begin together, and does not wait for them.
 func (t *Targets) askForeign(ctx context.Context) []foreignKind {
 	t.foreignMu.Lock()
 	defer t.foreignMu.Unlock()
@@ -123,6 +128,14 @@ func (t *Targets) ask(ctx context.Context, k *foreignKind) {
 	if err != nil {
 		return
 	}
+	may, err := t.mayWatch(ctx, mapping.Resource)
+	if err != nil {
+		return
+	}
+	if !may {
+		k.ask = t.now().Add(askAfterNo)
+		return
+	}
 	k.mapped = mapping.GroupVersionKind
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(k.mapped)
@@ -131,6 +144,22 @@ func (t *Targets) ask(ctx context.Context, k *foreignKind) {
 		return
 	}
 	k.watched = &watchedKind{Informer: informer, patience: time.Now().Add(syncPatience)}
+}
+
+// mayWatch asks whether cusme may watch a resource. A watch that was begun
+// without the right would be refused again and again, for as long as cusme runs.
+func (t *Targets) mayWatch(ctx context.Context, resource schema.GroupVersionResource) (bool, error) {
+	for _, verb := range []string{"list", "watch"} {
+		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+			ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Namespace: t.namespace, Group: resource.Group, Version: resource.Version, Resource: resource.Resource, Verb: verb,
+			},
+		}}
+		if err := t.client.Create(ctx, review); err != nil || !review.Status.Allowed {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // foreignChanges wakes all targets that an object may own the order of: those of its namespace.

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -100,15 +101,52 @@ func TestForeignOwners(t *testing.T) {
 // Nobody knows then whether there is one, and it is no reason to stop scaling.
 func TestForeignOwnersThatCannotBeRead(t *testing.T) {
 	vkePolicy.install(t)
-	b := newBench(t, benchOptions{without: "get list watch resourcepolicies"})
+	var clock atomic.Int64
+	b := newBench(t, benchOptions{without: "get list watch resourcepolicies", now: func() time.Time { return time.Unix(0, clock.Load()) }})
 	s := b.web(t, 1)
-	b.see(t, s.Ref, chosen(scaling.OrderUnknown, "perhaps a VKE ResourcePolicy, which cusme cannot read,"))
+	unread := chosen(scaling.OrderUnknown, "perhaps a VKE ResourcePolicy, which cusme cannot read,")
+	b.see(t, s.Ref, unread)
 
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "cusme-" + b.ns}}
-	b.update(t, role, func() { role.Rules = markedRights(t) })
+	// A watch that was begun all the same would be refused for ever.
+	short, cancel := context.WithTimeout(t.Context(), syncPatience)
+	defer cancel()
+	if !b.cache.WaitForCacheSync(short) {
+		t.Errorf("a watch that may not be read was begun: want none")
+	}
+	clock.Add(int64(askAfterNo - time.Second))
+	before := b.requests.Load()
+	for range 10 {
+		if err := unread(b.Observe(t.Context(), s.Ref)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := b.requests.Load() - before; n != 0 {
+		t.Errorf("%d requests before it is time to ask again, want none", n)
+	}
+
+	b.regrant(t, markedRights(t))
 	clustertest.Eventually(t, patience, func() error {
+		clock.Add(int64(askAfterNo))
 		return chosen(scaling.OrderCost, "")(b.Observe(t.Context(), s.Ref))
 	})
+}
+
+// regrant changes the rights that the bench was made with.
+func (b *bench) regrant(t *testing.T, rules []rbacv1.PolicyRule) {
+	t.Helper()
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "cusme-" + b.ns}}
+	b.update(t, role, func() { role.Rules = rules })
+}
+
+// Where cusme sets no costs it undoes nobody's, and asks for nobody.
+func TestForeignKindsAreNotAskedForInVain(t *testing.T) {
+	vkePolicy.install(t)
+	b := newBench(t, benchOptions{chained: true})
+	before := b.requests.Load()
+	b.web(t, 1)
+	if n := b.requests.Load() - before; n != 0 {
+		t.Errorf("%d requests for looks at a Deployment whose pods may not be patched, want none", n)
+	}
 }
 
 // The cluster is asked for kinds that it has not every ten minutes, and not in between.

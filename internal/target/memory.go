@@ -23,14 +23,18 @@ type memory struct {
 	// the watch showed when it was asked. Not used for Deployments.
 	scale *autoscalingv1.Scale
 	seen  string
-	// first is used for StatefulSets.
-	first firstOrdinal
+	// set is what was read of a StatefulSet, and awaited says that its
+	// controller had not looked at its newest spec then.
+	set     setFacts
+	awaited bool
 	// patched are our patches of its pods that the watch may not show yet.
 	patched []podVersion
 	// marks are the UIDs of its marked pods, and marksSince when they were first
 	// seen to be these; zero while there was none.
 	marks      string
 	marksSince time.Time
+	// veto is the last there was, in force or over.
+	veto veto
 }
 
 // remember lets f look at, and change, what is kept of ref.

@@ -25,13 +25,16 @@ func (t *Targets) byReplicaSet(ctx context.Context, ref Ref, pods []*corev1.Pod)
 	if err != nil {
 		return choice{}, err
 	}
-	switch p := foreignlyPriced(pods); {
+	p, veto := foreignlyPriced(pods), t.vetoed(ref)
+	switch {
 	case owner != "":
 		return choice{scaling.OrderUnknown, owner}, nil
 	case p != nil:
 		return choice{scaling.OrderUnknown, fmt.Sprintf("whoever set the deletion cost of pod %s", p.Name)}, nil
 	case !t.steers:
 		return choice{scaling.OrderRank, "the ReplicaSet controller, as cusme may not patch pods,"}, nil
+	case veto != "":
+		return choice{scaling.OrderRank, fmt.Sprintf("the ReplicaSet controller, as the API server refuses cusme's marks (%s),", veto)}, nil
 	}
 	return choice{order: scaling.OrderCost}, nil
 }

@@ -12,7 +12,11 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"cusme.dev/cusme/internal/clustertest"
 )
 
 // tell writes a fleet's status, as its controller would.
@@ -124,7 +128,8 @@ func TestLooksWaitForANewWatchTogether(t *testing.T) {
 	looks.Wait()
 }
 
-// A kind that may not be read holds up one look, not each.
+// A kind that may not be read holds up one look, not each, and makes nobody
+// wait who only asks whether all is well.
 func TestAForbiddenKindIsWaitedForOnce(t *testing.T) {
 	installFleet(t)
 	b := newBench(t, benchOptions{})
@@ -136,5 +141,23 @@ func TestAForbiddenKindIsWaitedForOnce(t *testing.T) {
 		if took := time.Since(began); look > 0 && took >= syncPatience {
 			t.Errorf("look %d waited %s again", look, took)
 		}
+	}
+	if !b.Synced() {
+		t.Error("not synced for a kind that some target names, want it left out")
+	}
+}
+
+func TestNotSyncedBeforeTheWatchesBegan(t *testing.T) {
+	b := newBench(t, benchOptions{})
+	fresh, err := cache.New(clustertest.Shared(t).Config(), cache.Options{Scheme: scheme.Scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets, err := New(t.Context(), fresh, b.client, Options{Nodes: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if targets.Synced() {
+		t.Error("synced before the cache was started")
 	}
 }

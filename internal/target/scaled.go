@@ -55,9 +55,11 @@ func (t *Targets) observeScaled(ctx context.Context, ref Ref) (State, error) {
 	}
 	own := t.scalingPods(ctx, pods)
 	if ref.gvk().GroupKind() == statefulSetKind.GroupKind() {
-		if err := t.number(ctx, ref, seen, pods, own); err != nil {
+		set, err := t.setOf(ctx, ref, seen)
+		if err != nil {
 			return State{}, err
 		}
+		set.tell(pods, own)
 	}
 	return State{
 		Ref:             ref,

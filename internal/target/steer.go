@@ -40,6 +40,10 @@ var podKind = corev1.SchemeGroupVersion.WithKind("Pod")
 // changed since it was observed, and otherwise with what the API server said;
 // a part of the marks may be set then. After any patch, Observe fails with
 // ErrBehind until it sees all of them.
+//
+// Where the API server refuses marks, by its rights or its admission, Steer
+// says so once. For ten minutes Observe then finds that the ReplicaSet
+// controller chooses, and Steer without marks leaves alone those that there are.
 func (t *Targets) Steer(ctx context.Context, s State, mark []string) (wait time.Duration, err error) {
 	if wait, err = t.steer(ctx, s, mark); err != nil {
 		return 0, fmt.Errorf("steer %s: %w", s.Ref, err)
@@ -51,6 +55,9 @@ func (t *Targets) steer(ctx context.Context, s State, mark []string) (time.Durat
 	if !t.steers && len(mark) == 0 {
 		return 0, nil
 	}
+	if len(mark) == 0 && t.vetoed(s.Ref) != "" {
+		return t.unsettled(s.Ref, len(unmark(s.pods))), nil // A part of them may be new.
+	}
 	if !t.steers {
 		return 0, errors.New(t.missingRule(podsOfNamespace(s.Ref.Namespace), "", "patch"))
 	}
@@ -59,10 +66,11 @@ func (t *Targets) steer(ctx context.Context, s State, mark []string) (time.Durat
 		return 0, err
 	}
 	if len(patches) == 0 {
-		return t.unsettled(s.Ref, mark), nil
+		return t.unsettled(s.Ref, len(mark)), nil
 	}
 	written, err := t.patchPods(ctx, patches)
 	t.remember(s.Ref, func(m *memory) { m.patched = append(m.patched, written...) })
+	t.noteVeto(s.Ref, err)
 	return t.settle, err
 }
 
@@ -185,8 +193,8 @@ func (t *Targets) noteMarks(s State) {
 }
 
 // unsettled is how long the ReplicaSet controller may not yet have seen the marks.
-func (t *Targets) unsettled(ref Ref, mark []string) (wait time.Duration) {
-	if len(mark) == 0 {
+func (t *Targets) unsettled(ref Ref, marks int) (wait time.Duration) {
+	if marks == 0 {
 		return 0
 	}
 	t.remember(ref, func(m *memory) { wait = m.marksSince.Add(t.settle).Sub(t.now()) })

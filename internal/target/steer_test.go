@@ -258,28 +258,22 @@ func TestSteerDoesNotTakeOnePodForAnother(t *testing.T) {
 	b.wantCosts(t, "web-0", "", "")
 }
 
+// ruleToPatch is the right that marks take.
+const ruleToPatch = `{apiGroups: [""], resources: ["pods"], verbs: ["patch"]}`
+
 func TestSteerWithoutTheRight(t *testing.T) {
-	const rule = `{apiGroups: [""], resources: ["pods"], verbs: ["patch"]}`
-	t.Run("taken away", func(t *testing.T) {
-		b := newBench(t, benchOptions{without: "patch pods"})
-		s := b.web(t, 1)
-		_, err := b.Steer(t.Context(), s, podNames(s))
-		wantRule(t, err, rule)
-	})
-	t.Run("known to be missing", func(t *testing.T) {
-		b := newBench(t, benchOptions{without: "patch pods", chained: true})
-		s := b.web(t, 1)
-		b.see(t, s.Ref, chosen(scaling.OrderRank, "the ReplicaSet controller, as cusme may not patch pods,"))
-		before := b.requests.Load()
-		_, err := b.Steer(t.Context(), s, podNames(s))
-		wantRule(t, err, rule)
-		if _, err := b.Steer(t.Context(), s, nil); err != nil {
-			t.Errorf("steer no pod: %v", err)
-		}
-		if n := b.requests.Load() - before; n != 0 {
-			t.Errorf("%d requests, want none: they would be refused", n)
-		}
-	})
+	b := newBench(t, benchOptions{without: "patch pods", chained: true})
+	s := b.web(t, 1)
+	b.see(t, s.Ref, chosen(scaling.OrderRank, "the ReplicaSet controller, as cusme may not patch pods,"))
+	before := b.requests.Load()
+	_, err := b.Steer(t.Context(), s, podNames(s))
+	wantRule(t, err, ruleToPatch)
+	if _, err := b.Steer(t.Context(), s, nil); err != nil {
+		t.Errorf("steer no pod: %v", err)
+	}
+	if n := b.requests.Load() - before; n != 0 {
+		t.Errorf("%d requests, want none: they would be refused", n)
+	}
 }
 
 // crowd is a client that answers no patch until its door is opened.
@@ -361,6 +355,24 @@ func TestRelease(t *testing.T) {
 	if err := b.Release(t.Context(), s.Ref); err != nil {
 		t.Errorf("release what is not known: %v", err)
 	}
+}
+
+// A LoadScaler that turns to another target just after it marked pods of the
+// first leaves nobody who observes that one.
+func TestReleaseThatWasBehind(t *testing.T) {
+	b := newBench(t, benchOptions{})
+	s := b.web(t, 2)
+	all := podNames(s)
+	b.watches.shut()
+	if _, err := b.Steer(t.Context(), s, all[:1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Release(t.Context(), s.Ref); !errors.Is(err, ErrBehind) {
+		t.Errorf("release before the watch saw the mark: %v, want ErrBehind", err)
+	}
+	b.watches.open()
+	clustertest.Eventually(t, patience, func() error { return b.Release(t.Context(), s.Ref) })
+	b.wantCosts(t, all[0], "", "")
 }
 
 // A cusme that ended between marking and scaling leaves marks behind. Those

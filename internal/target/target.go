@@ -104,6 +104,8 @@ type Options struct {
 	Elastic elastic.Rules
 	// Steer says that pods may be patched. Without it cusme chooses no pods.
 	Steer bool
+	// Namespace is the one that the cache is restricted to; empty stands for all.
+	Namespace string
 	// Settle is how long after marks are seen the ReplicaSet controller is
 	// trusted to have seen them too; see Steer.
 	Settle time.Duration
@@ -113,14 +115,17 @@ type Options struct {
 
 // Targets sees and sets the replicas of any number of targets. It is safe for concurrent use.
 type Targets struct {
-	cache    cache.Cache
-	client   client.Client
-	onChange func(Ref)
-	nodes    bool
-	rules    elastic.Rules
-	steers   bool
-	settle   time.Duration
-	now      func() time.Time
+	cache     cache.Cache
+	client    client.Client
+	onChange  func(Ref)
+	nodes     bool
+	rules     elastic.Rules
+	steers    bool
+	namespace string
+	settle    time.Duration
+	now       func() time.Time
+	// basic are the watches that New began.
+	basic []cache.Informer
 
 	mu    sync.Mutex
 	known map[string]map[Ref]*memory // by namespace, so that a pod of another one costs a single look-up
@@ -138,17 +143,18 @@ type Targets struct {
 // its DefaultTransform, or the memory of cusme grows with every pod's whole spec.
 func New(ctx context.Context, c cache.Cache, cl client.Client, o Options) (*Targets, error) {
 	t := &Targets{
-		cache:    c,
-		client:   cl,
-		onChange: o.OnChange,
-		nodes:    o.Nodes,
-		rules:    o.Elastic,
-		steers:   o.Steer,
-		settle:   o.Settle,
-		now:      o.Now,
-		known:    map[string]map[Ref]*memory{},
-		kinds:    map[schema.GroupVersionKind]watchedKind{},
-		foreign:  foreignKinds(),
+		cache:     c,
+		client:    cl,
+		onChange:  o.OnChange,
+		nodes:     o.Nodes,
+		rules:     o.Elastic,
+		steers:    o.Steer,
+		namespace: o.Namespace,
+		settle:    o.Settle,
+		now:       o.Now,
+		known:     map[string]map[Ref]*memory{},
+		kinds:     map[schema.GroupVersionKind]watchedKind{},
+		foreign:   foreignKinds(),
 	}
 	if t.onChange == nil {
 		t.onChange = func(Ref) {}
@@ -159,21 +165,39 @@ func New(ctx context.Context, c cache.Cache, cl client.Client, o Options) (*Targ
 	if t.now == nil {
 		t.now = time.Now
 	}
-	if _, err := t.watch(ctx, &corev1.Pod{}, t.podChanges()); err != nil {
+	if err := t.begin(ctx); err != nil {
 		return nil, err
-	}
-	if _, err := t.watch(ctx, &appsv1.Deployment{}, t.ownerChanges(deploymentKind)); err != nil {
-		return nil, err
-	}
-	if _, err := t.watchKind(ctx, replicaSetKind); err != nil {
-		return nil, err
-	}
-	if o.Nodes {
-		if _, err := t.watch(ctx, &corev1.Node{}, nil); err != nil {
-			return nil, err
-		}
 	}
 	return t, nil
+}
+
+// begin begins the watches without which nothing can be seen.
+func (t *Targets) begin(ctx context.Context) error {
+	pods, err := t.watch(ctx, &corev1.Pod{}, t.podChanges())
+	if err != nil {
+		return err
+	}
+	deployments, err := t.watch(ctx, &appsv1.Deployment{}, t.ownerChanges(deploymentKind))
+	if err != nil {
+		return err
+	}
+	replicaSets, err := t.watchKind(ctx, replicaSetKind)
+	if err != nil {
+		return err
+	}
+	t.basic = []cache.Informer{pods, deployments, replicaSets}
+	if !t.nodes {
+		return nil
+	}
+	nodes, err := t.watch(ctx, &corev1.Node{}, nil)
+	t.basic = append(t.basic, nodes)
+	return err
+}
+
+// Synced reports whether the watches that New registered have shown all there
+// is. Those of kinds met later do not count: one that may not be read never would.
+func (t *Targets) Synced() bool {
+	return !slices.ContainsFunc(t.basic, func(i cache.Informer) bool { return !i.HasSynced() })
 }
 
 // Observe returns the target as the watches show it, and from now on has

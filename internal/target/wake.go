@@ -154,13 +154,13 @@ func (t *Targets) wakeKnown(ref Ref) {
 }
 
 // unseen reports whether a target was asked for, but could not be observed so
-// far. A kind's controller may fill the status that leads to the pods late,
-// and of a status only the version can be seen to move.
+// far, or not since its spec changed. A kind's controller may fill the status
+// that leads to the pods late, and of a status only the version can be seen to move.
 func (t *Targets) unseen(ref Ref) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m, known := t.known[ref.Namespace][ref]
-	return known && m.selector == nil
+	return known && (m.selector == nil || m.awaited)
 }
 
 // vitals are what Observe reads of a target, or of an owner below it, apart from its pods.
