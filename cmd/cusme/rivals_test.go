@@ -83,6 +83,48 @@ func TestTheOlderLoadScalerScales(t *testing.T) {
 	able(`"status":"True"`)
 }
 
+// A policy of the cluster's under which nobody annotates pods is no reason to
+// stay above the maximum, or to ask again and again.
+func TestMarksThatAreRefused(t *testing.T) {
+	t.Parallel()
+	b, d := settled(t)
+	d.cluster.Apply(t, fmt.Sprintf(`
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: plain-%[1]s}
+spec:
+  matchConstraints:
+    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %[1]s}}
+    resourceRules:
+    - {apiGroups: [""], apiVersions: [v1], resources: [pods], operations: [UPDATE]}
+  validations:
+  - {expression: "object.metadata.?annotations.orValue({}) == oldObject.metadata.?annotations.orValue({})", message: pods are not to be annotated}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: plain-%[1]s}
+spec: {policyName: plain-%[1]s, validationActions: [Deny]}
+`, d.namespace))
+	d.eventually(t, func() error {
+		time.Sleep(200 * time.Millisecond) // kubectl is a process; four a second are enough.
+		if _, err := d.cluster.Kubectl(t, "annotate", "pod", "--all", "-n", d.namespace, "example.com/a=b", "--overwrite"); err == nil {
+			return fmt.Errorf("the policy is not in force yet")
+		}
+		return nil
+	})
+	mark := d.cluster.Mark(t)
+	if _, err := d.cluster.Kubectl(t, "patch", "loadscaler", "webui", "-n", d.namespace, "--type=merge", "-p", `{"spec":{"maxReplicas":1}}`); err != nil {
+		t.Fatal(err)
+	}
+	d.reaches(t, 1)
+	d.hasStatus(t, `{.status.conditions[?(@.type=="Steerable")].reason}`, "NotPermitted")
+	b.isAskedAgain(t, 3)
+	d.cluster.Apply(t, marker(d.namespace))
+	if got := patched(d.sent(t, mark)); got > 2 {
+		t.Errorf("%d patches of pods were tried, want one for each pod to remove", got)
+	}
+}
+
 // Requests of a second change who is busy faster than marks settle.
 func TestPodsThatAreBusyByTurns(t *testing.T) {
 	t.Parallel()

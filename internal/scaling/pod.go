@@ -38,7 +38,7 @@ type Pod struct {
 	Evicted bool
 	// Elastic says that it runs on an elastic node, paid by the second.
 	Elastic bool
-	// Outdated says that a rollout is to replace it: its ReplicaSet is not the newest.
+	// Outdated says that a rollout is to replace it: it was made from a template that is not the newest.
 	Outdated bool
 	// Leaving says that it is being deleted, or has ended: it is neither capacity nor a victim.
 	Leaving bool

@@ -54,11 +54,9 @@ func foreignKinds() []foreignKind {
 
 // foreignOwner names the foreign object that owns the order in which a
 // target's pods go, or a kind that may hold one and cannot be read. It is
-// empty when there is neither, and where cusme sets no costs beside the owner's.
+// empty when there is neither. Where cusme sets no costs it matters as well: a
+// vendor's order is not the ReplicaSet controller's.
 func (t *Targets) foreignOwner(ctx context.Context, ref Ref, pods []*corev1.Pod) (string, error) {
-	if !t.steers {
-		return "", nil
-	}
 	var perhaps string
 	for _, k := range t.askForeign(ctx) {
 		if k.absent {

@@ -138,15 +138,14 @@ func (b *bench) regrant(t *testing.T, rules []rbacv1.PolicyRule) {
 	b.update(t, role, func() { role.Rules = rules })
 }
 
-// Where cusme sets no costs it undoes nobody's, and asks for nobody.
-func TestForeignKindsAreNotAskedForInVain(t *testing.T) {
+// Where cusme may not choose, a vendor's order is still not the ReplicaSet controller's.
+func TestForeignOwnersWhereCusmeMayNotChoose(t *testing.T) {
 	vkePolicy.install(t)
 	b := newBench(t, benchOptions{chained: true})
-	before := b.requests.Load()
-	b.web(t, 1)
-	if n := b.requests.Load() - before; n != 0 {
-		t.Errorf("%d requests for looks at a Deployment whose pods may not be patched, want none", n)
-	}
+	s := b.web(t, 1)
+	b.see(t, s.Ref, chosen(scaling.OrderRank, "the ReplicaSet controller, as cusme may not patch pods,"))
+	b.create(t, vkePolicy.object(b.ns, map[string]any{"selector": map[string]any{"app": "web"}}))
+	b.see(t, s.Ref, chosen(scaling.OrderUnknown, "a VKE ResourcePolicy named gpu-first"))
 }
 
 // The cluster is asked for kinds that it has not every ten minutes, and not in between.
