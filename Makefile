@@ -43,7 +43,7 @@ test: build bin/localcluster ## Test everything, on a real control plane
 
 # The timeout is far above the sum of what its tests wait for.
 .PHONY: soak
-soak: bin/localcluster ## Run the long versions of the acceptance tests, about half an hour
+soak: bin/localcluster ## Run the long versions of the acceptance tests, about 15 minutes
 	CUSME_SOAK=1 go test -count=1 -v -timeout 60m -run '^(TestScaleIns|TestStockOut)$$' ./cmd/cusme
 
 # Of localcluster only the formatting is checked, for the same reason as above.
