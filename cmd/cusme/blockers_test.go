@@ -22,6 +22,7 @@ func TestBrokenPodsGoFirst(t *testing.T) {
 			home := newNamespace(t, c)
 			nodes := home.namespace
 			newNodes(t, c, nodes)
+			home.fill(t, nodes, false) // an elastic pod would go before an old one
 			w := newWitness(t, home.client, home.namespace)
 			d := fleet{name: "webui", replicas: 3, nodes: nodes}.create(t, home)
 			b := newBackend(t, "3")

@@ -40,9 +40,9 @@ func (f fleet) create(t testing.TB, beside *deployment) *deployment {
 	where := ""
 	switch {
 	case f.elastic:
-		where = "nodeSelector: {type: virtual-kubelet}"
+		where = "nodeSelector: {type: virtual-kubelet}, tolerations: [{key: vci.vke.volcengine.com/node-type, operator: Exists}]"
 	case f.nodes != "":
-		where = fmt.Sprintf("nodeSelector: {fleet: %s}", f.nodes)
+		where = fmt.Sprintf("nodeSelector: {fleet: %[1]s}, tolerations: [{key: fleet, value: %[1]s}, {key: vci.vke.volcengine.com/node-type, operator: Exists}]", f.nodes)
 	}
 	beside.cluster.Apply(t, fmt.Sprintf(`
 apiVersion: apps/v1
@@ -53,11 +53,7 @@ spec:
   selector: {matchLabels: {part: %[1]s}}
   template:
     metadata: {labels: {part: %[1]s}, annotations: {%[4]s}}
-    spec:
-      %[5]s
-      tolerations: [{key: fleet, operator: Exists}, {key: vci.vke.volcengine.com/node-type, operator: Exists}]
-      terminationGracePeriodSeconds: 1
-      containers: [{name: painter, image: painter}]
+    spec: {terminationGracePeriodSeconds: 1, containers: [{name: painter, image: painter}], %[5]s}
 `, f.name, beside.namespace, f.replicas, strings.Join(annotations, ", "), where))
 	d := *beside
 	d.name = f.name
