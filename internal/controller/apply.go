@@ -40,15 +40,21 @@ func (c *controller) apply(ctx context.Context, ls *v1alpha1.LoadScaler, m *memo
 	case s.Order == scaling.OrderCost && m.going(tick.Observation.Now):
 		return nil // Their leaving wakes us.
 	}
-	settle, err := c.targets.Steer(ctx, s, tick.Decision.Mark)
-	if err != nil {
-		tick.Outcome.Refused = err.Error()
+	if err := c.steer(ctx, s, tick); err != nil || tick.Outcome.Settling > 0 {
 		return err
 	}
-	if tick.Outcome.Settling = settle; settle > 0 {
+	return c.scale(ctx, m, s, tick)
+}
+
+// steer marks the pods to lose that go by a mark only, and notes for how long to wait.
+func (c *controller) steer(ctx context.Context, s target.State, tick *scaling.Tick) (err error) {
+	if len(tick.Decision.Mark) == 0 {
 		return nil
 	}
-	return c.scale(ctx, m, s, tick)
+	if tick.Outcome.Settling, err = c.targets.Steer(ctx, s, tick.Decision.Mark); err != nil {
+		tick.Outcome.Refused = err.Error()
+	}
+	return err
 }
 
 // rivalError says that another LoadScaler scales the target.

@@ -9,6 +9,7 @@ package scaling
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // steps is the whole algorithm, in order. Each step receives the number of
@@ -54,6 +55,7 @@ type input struct {
 	History
 	loads []Verdict // what was made of each reading, in the policy's order
 	going []Pod     // see order
+	due   time.Time // when pods were last due to be created
 }
 
 // Decide returns what to do about o under p, given what happened before.
@@ -68,6 +70,8 @@ func Decide(o Observation, p Policy, h History) Decision {
 	}
 
 	d := Decision{Replicas: o.Replicas, Loads: in.loads, Pods: in.census(), Gone: in.departures(), Stock: in.Stock, Began: began}
+	in.due = in.dueSince(d.Gone)
+	d.Due = in.due
 	for _, s := range steps {
 		want, why := s.temper(in, d.Replicas)
 		switch s.name {
@@ -109,6 +113,8 @@ type Decision struct {
 	Pods Census
 	// Gone are the pods that went since the last decision, and by what.
 	Gone []Departure
+	// Due is when pods were last due to be created; they may exist and not be seen yet.
+	Due time.Time
 	// Stock is what is known of the elastic providers' stock.
 	Stock Stock
 	// Began says that a window began with this decision: nothing had been seen for longer than one.

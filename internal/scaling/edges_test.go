@@ -36,7 +36,7 @@ func TestUnseenPodsAreYoung(t *testing.T) {
 	stepwise.Step = &FixedStep{Up: 1, Down: 1}
 	for _, p := range []Policy{cautious, stepwise} {
 		for age, held := range map[time.Duration]bool{2 * time.Second: true, time.Hour: false} {
-			h := History{Asked: 10, Raised: epoch.Add(-age)}.begun(o)
+			h := History{Asked: 10, Due: epoch.Add(-age)}.begun(o)
 			if got := Decide(o, p, h).Replicas; (got == 10) != held {
 				t.Errorf("10 replicas asked for %s ago, 8 seen, step %+v: got %d, want held %t", age, p.Step, got, held)
 			}

@@ -26,10 +26,10 @@ type History struct {
 	Present []Pod
 	// Removing is the scale-in that was written last, until its pods have gone.
 	Removing ScaleIn
-	// Asked is the number of replicas asked for at the last decision, and Raised
-	// when that was last seen to rise.
-	Asked  int32
-	Raised time.Time
+	// Asked is the number of replicas asked for at the last decision.
+	Asked int32
+	// Due is when pods were last due to be created.
+	Due time.Time
 	// Held says that protected pods held back a scale-in at the last decision.
 	Held bool
 	// Account is what the target cost so far.
@@ -88,7 +88,7 @@ func (h History) After(o Observation, d Decision) History {
 	if !d.Blind() && d.Demand <= o.Replicas {
 		h.Stock.Given = 0
 	}
-	h.Raised, h.Asked = h.raised(o), o.Replicas
+	h.Asked, h.Due = o.Replicas, d.Due
 	h.Present, h.Removing = active(o.Pods), h.Removing.seen(o)
 	oldest := o.Now.Add(-memory)
 	h.Moves = slices.DeleteFunc(slices.Clone(h.Moves), func(m Move) bool { return m.At.Before(oldest) })
@@ -117,15 +117,6 @@ func (h History) Moved(o Observation, d Decision) History {
 		h.Stock.Given = max(0, h.Stock.Given+o.Replicas-d.Replicas)
 	}
 	return h
-}
-
-// raised is when the replicas asked for were last seen to rise, whoever wrote
-// them. Before a first look nobody knows, and it may have been a moment ago.
-func (h History) raised(o Observation) time.Time {
-	if o.Replicas > h.Asked {
-		return o.Now
-	}
-	return h.Raised
 }
 
 // lastMove returns the newest move.

@@ -112,7 +112,8 @@ func (in *input) losing(n int32) []Pod {
 }
 
 // marking returns those of the pods to lose that go only if they are marked:
-// those in the same state as one that is to stay.
+// those in the same state as one that is to stay; with them those that carry a
+// mark already. Where states decide it all there are none, and nothing to wait for.
 func (in *input) marking(lose []Pod) []Pod {
 	if in.Order != OrderCost || len(lose) == 0 {
 		return nil
@@ -122,6 +123,9 @@ func (in *input) marking(lose []Pod) []Pod {
 		return nil
 	}
 	stays := order[len(lose)]
+	if byState(lose[len(lose)-1], stays) != 0 {
+		return nil
+	}
 	return slices.DeleteFunc(slices.Clone(lose), func(p Pod) bool { return !p.Marked && byState(p, stays) != 0 })
 }
 

@@ -52,7 +52,7 @@ func removing(down int32, o Observation, p Policy) Decision {
 		o.Replicas = int32(len(active(o.Pods)))
 	}
 	p.Step = &FixedStep{Down: down}
-	return Decide(o, p, History{Asked: o.Replicas, Raised: epoch.Add(-time.Hour)})
+	return Decide(o, p, History{Asked: o.Replicas, Due: epoch.Add(-time.Hour)})
 }
 
 func sentence(words []string) string { return strings.Join(words, " ") }
@@ -192,7 +192,8 @@ func TestMarks(t *testing.T) {
 		{"among equals", OrderCost, []Pod{a("a", 2*time.Hour), a("b", time.Hour), a("c", time.Hour)}, 2, "a b"},
 		{"not those that go in any case", OrderCost, []Pod{a("pending", time.Hour, pending), a("a", 2*time.Hour), a("b", time.Hour)}, 2, "a"},
 		{"none when states decide it all", OrderCost, []Pod{a("pending", time.Hour, pending), a("a", 2*time.Hour)}, 1, ""},
-		{"those that were marked keep it", OrderCost, []Pod{a("pending", time.Hour, pending, marked), a("a", 2*time.Hour)}, 1, "pending"},
+		{"those that were marked keep it", OrderCost, []Pod{a("pending", time.Hour, pending, marked), a("a", 2*time.Hour), a("b", time.Hour)}, 2, "pending a"},
+		{"but are not waited for when states decide it all", OrderCost, []Pod{a("pending", time.Hour, pending, marked), a("a", 2*time.Hour)}, 1, ""},
 		{"pending ones among pending ones", OrderCost, []Pod{a("p", 2*time.Hour, pending), a("q", time.Hour, pending), a("b", time.Hour)}, 1, "p"},
 		{"none when all go", OrderCost, []Pod{a("a", time.Hour), a("b", time.Hour)}, 2, ""},
 		{"none when none goes", OrderCost, []Pod{a("a", time.Hour, marked), a("b", time.Hour)}, 0, ""},

@@ -97,7 +97,7 @@ func TestWhatWasGivenUpComesBackWhileBlind(t *testing.T) {
 func TestForeignReplicasNotSeenYetAreYoung(t *testing.T) {
 	o := idle(10, veterans(5))
 	o.Order = OrderCost
-	h := History{Asked: 5, Raised: epoch.Add(-time.Hour)}
+	h := History{Asked: 5, Due: epoch.Add(-time.Hour)}
 	d := Decide(o, cautious, h)
 	if d.Replicas != 10 {
 		t.Errorf("5 of 10 cannot be seen yet: got %d, %s", d.Replicas, d.Ledger())
@@ -111,7 +111,7 @@ func TestForeignReplicasNotSeenYetAreYoung(t *testing.T) {
 
 // Once a reading says that less is enough, nothing is owed any more.
 func TestWhatIsNotNeededDoesNotComeBack(t *testing.T) {
-	h := History{Stock: Stock{Given: 3}, Asked: 2, Raised: epoch.Add(-time.Hour)}
+	h := History{Stock: Stock{Given: 3}, Asked: 2, Due: epoch.Add(-time.Hour)}
 	o := Observation{Now: epoch, Replicas: 2, Pods: veterans(2), Order: OrderCost, Readings: []Reading{{Load: "load", Value: 0.6, At: epoch}}}
 	h = h.After(o, Decide(o, cautious, h))
 	o.Now, o.Readings = epoch.Add(time.Minute), []Reading{{Load: "load", Problem: Failed}}
@@ -137,5 +137,19 @@ func TestWhatIsNotOnTheAccount(t *testing.T) {
 	a = a.after(o, Decision{}, true)
 	if a.Elastic != 0 || a.Waited != longestLook {
 		t.Errorf("after eight hours without a look: billed %s, waited %s; want nothing and %s", a.Elastic, a.Waited, longestLook)
+	}
+}
+
+// What somebody else took is replaced, and the newborn would go first.
+func TestReplacementsNotSeenYetAreYoung(t *testing.T) {
+	o := idle(5, veterans(5))
+	o.Order = OrderCost
+	h := History{Asked: 5, Due: epoch.Add(-time.Hour)}
+	o.Readings[0].Value = 0.6
+	h = h.After(o, Decide(o, cautious, h))
+	o.Pods = o.Pods[1:]
+	o.Now, o.Readings = epoch.Add(10*time.Second), []Reading{{Load: "load", Value: 0.1, At: epoch.Add(10 * time.Second)}}
+	if d := Decide(o, cautious, h); d.Replicas != 5 {
+		t.Errorf("a pod was deleted a moment ago: 5 became %d, %s", d.Replicas, d.Ledger())
 	}
 }

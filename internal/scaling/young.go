@@ -91,14 +91,26 @@ func (in *input) leastSure(order []Pod) (int32, string) {
 // watchLag is how long pods may take to be seen after their replicas were asked for.
 const watchLag = time.Minute
 
-// unborn says so when replicas that were just asked for, by whomever, have no
-// pods to be seen yet. They may exist by now, and would be the first to go.
+// unborn says so when replicas that were just asked for, by whomever, or whose
+// pods just went, have no pods to be seen yet. They may exist by now, and would
+// be the first to go.
 func (in *input) unborn() string {
-	missing, ago := in.Replicas-in.existing(), in.Now.Sub(in.raised(in.Observation))
+	missing, ago := in.Replicas-in.existing(), in.Now.Sub(in.due)
 	if in.MinPodAge == 0 || missing <= 0 || ago > watchLag {
 		return ""
 	}
-	return fmt.Sprintf("%s asked for %s ago would go next, and cannot be seen yet", count(missing, "replica"), brief(ago))
+	return fmt.Sprintf("%s due for %s would go next, and cannot be seen yet", count(missing, "pod"), brief(ago))
+}
+
+// dueSince is when pods were last due to be created: when the replicas asked
+// for rose, whoever wrote them, or a pod went that its controller replaces.
+// Before a first look nobody knows, and it may have been a moment ago.
+func (in *input) dueSince(gone []Departure) time.Time {
+	replaced := slices.ContainsFunc(gone, func(g Departure) bool { return g.By != ByCusme })
+	if in.Replicas > in.Asked || replaced {
+		return in.Now
+	}
+	return in.Due
 }
 
 func (in *input) goesNext(p Pod) string {
