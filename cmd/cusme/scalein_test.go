@@ -142,12 +142,14 @@ func (l *lane) run(t testing.TB, number int) {
 	if l.size-take > 5 {
 		take = l.size - 5
 	}
+	broken := 0
 	if r.rollout {
 		l.steered.rollOut(t, strconv.Itoa(number))
 		l.plain.rollOut(t, strconv.Itoa(number))
 		l.passes(0, 4*time.Second)
-	} else if l.random.IntN(3) == 0 {
+	} else if take > 1 && l.random.IntN(3) == 0 {
 		l.breaks(t, "never-ready", l.random.IntN(4))
+		broken++
 	}
 	l.passes(0, 4*time.Second)
 
@@ -157,7 +159,7 @@ func (l *lane) run(t testing.TB, number int) {
 	l.load.reports(strconv.Itoa(l.size - take))
 	l.plain.scale(t, int32(l.size-take))
 	l.size -= take
-	if !r.rollout && take > 1 && l.random.IntN(3) == 0 {
+	if !r.rollout && take > 1+broken && l.random.IntN(3) == 0 {
 		l.passes(0, 6*time.Second)
 		l.breaks(t, "crash-loop", l.random.IntN(4))
 	}
@@ -179,9 +181,9 @@ func (l *lane) passes(least, most time.Duration) {
 	time.Sleep(least + time.Duration(l.random.Int64N(int64(most-least))))
 }
 
-// breaks breaks the pod of each that is so many places from the youngest. At most
-// as many pods are broken as the round takes away: more of them would be made up
-// for, and the two Deployments would part.
+// breaks breaks the pod of each that is so many places from the youngest. Fewer
+// pods are broken than the round takes away: as many, and the load would be right
+// for what is left; more, and they would be made up for.
 func (l *lane) breaks(t testing.TB, kind string, place int) {
 	t.Helper()
 	for _, d := range []*deployment{l.steered, l.plain} {
