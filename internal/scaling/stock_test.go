@@ -28,7 +28,6 @@ func hungry(now time.Time) []Reading {
 type shop struct {
 	history History
 	policy  Policy
-	pods    []Pod
 }
 
 // at decides so long after the epoch, with these pods beside the old one.
