@@ -34,7 +34,7 @@ bin/localcluster: $(LOCALCLUSTER_SOURCES)
 .PHONY: test
 test: build bin/localcluster ## Test everything, on a real control plane
 	@status=0; \
-	echo "== testing cusme, about 4 minutes on two cores"; \
+	echo "== testing cusme, about ten minutes on two cores"; \
 	go test -timeout 20m ./... || status=1; \
 	echo "== testing localcluster, about 3 minutes"; \
 	go -C localcluster test -vet=off ./... || status=1; \
