@@ -24,7 +24,11 @@ const (
 // around it. Low without high, or high without low, is refused: the other end would be a default that the manifest does
 // not show and that may lie on the wrong side.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.http)",message="a load needs a source: give http"
+// An input is a load that is only read, for an expression; it asks for no replicas by itself.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.http), has(self.prometheus), has(self.push), has(self.pods), has(self.externalMetric), has(self.objectMetric), has(self.external), has(self.expression)].filter(given, given).size() == 1",message="a load needs exactly one source: give one of http, prometheus, push, pods, externalMetric, objectMetric, external and expression"
+// +kubebuilder:validation:XValidation:rule="!has(self.input) || !self.input || (!has(self.low) && !has(self.high) && !has(self.target) && !has(self.type))",message="an input asks for no replicas: leave out its type, low, high and target"
+// +kubebuilder:validation:XValidation:rule="!has(self.input) || !self.input || !has(self.expression)",message="an expression cannot be an input: write its formula where it is used"
 // +kubebuilder:validation:XValidation:rule="has(self.low) == has(self.high)",message="low and high come together: give both, or neither"
 // +kubebuilder:validation:XValidation:rule="!has(self.low) || !has(self.high) || !isQuantity(string(self.low)) || !isQuantity(string(self.high)) || quantity(string(self.low)).isLessThan(quantity(string(self.high)))",message="low must be below high"
 // +kubebuilder:validation:XValidation:rule="!has(self.target) || !has(self.low) || !isQuantity(string(self.target)) || !isQuantity(string(self.low)) || !quantity(string(self.target)).isLessThan(quantity(string(self.low)))",message="target must lie inside the band: it is below low"
@@ -38,6 +42,26 @@ type Load struct {
 	Name string `json:"name"`
 	// HTTP reads the load from a URL.
 	HTTP *HTTPSource `json:"http,omitempty"`
+	// Prometheus reads the load by a query.
+	Prometheus *PrometheusSource `json:"prometheus,omitempty"`
+	// Push has the application send the load by itself.
+	Push *PushSource `json:"push,omitempty"`
+	// Pods asks each ready pod.
+	Pods *PodsSource `json:"pods,omitempty"`
+	// ExternalMetric reads the load from the external metrics API.
+	ExternalMetric *ExternalMetricSource `json:"externalMetric,omitempty"`
+	// ObjectMetric reads the load from the custom metrics API.
+	ObjectMetric *ObjectMetricSource `json:"objectMetric,omitempty"`
+	// External asks a server that speaks KEDA's external scaler protocol.
+	External *ExternalSource `json:"external,omitempty"`
+	// Expression is a CEL formula over the other loads by their names, such as backend * 0.7 + queue / 100.0. A name that
+	// is no identifier is written loads["gpu-queue"]. Expressions are not available in expressions.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	Expression string `json:"expression,omitempty"`
+	// Input makes this load a term of expressions only.
+	Input bool `json:"input,omitempty"`
 	// Type says what the number means: Utilization (default) or Total.
 	Type LoadType `json:"type,omitempty"`
 	// Low is the value below which replicas are removed, 0 or more and below high. Given together with high. Default 0.5
@@ -70,40 +94,6 @@ type Load struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) > duration('0s')",message="staleAfter must be a duration above 0s, such as 45s"
 	StaleAfter *metav1.Duration `json:"staleAfter,omitempty"`
-}
 
-// HTTPSource reads a load with a GET.
-//
-// +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.url.startsWith('https://')",message="tls is for an https url; leave it out, or use https"
-type HTTPSource struct {
-	// URL to GET, http or https. Redirects are followed within its host only.
-	//
-	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^https?://[^/?#]') && url(self).getHostname() != ''",message="url must be an http:// or https:// address with a host, such as http://backend.shop/load"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/?#]*//[^/?#]*@')",message="url must not hold a user or password: everybody who may read this LoadScaler would see it"
-	URL string `json:"url"`
-	// Value is a CEL expression over the answer that yields the number, such as body.data.load_balance.
-	//
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=4096
-	Value string `json:"value"`
-	// ObservedAt is a CEL expression that yields the reading's own time, such as timestamp(body.data.time).
-	// Without it the answer's Date and Age headers say how old the reading is.
-	//
-	// +kubebuilder:validation:MaxLength=4096
-	ObservedAt string `json:"observedAt,omitempty"`
-	// Timeout bounds one read, from dialling to the last byte. Default 5s.
-	//
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) > duration('0s')",message="timeout must be a duration above 0s, such as 5s"
-	Timeout *metav1.Duration `json:"timeout,omitempty"`
-	// TLS settings of an https URL.
-	TLS *TLS `json:"tls,omitempty"`
-}
-
-// TLS settings of a source.
-type TLS struct {
-	// InsecureSkipVerify accepts any certificate. Anyone on the way can then set your replicas.
-	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
+	Trust `json:",inline"`
 }

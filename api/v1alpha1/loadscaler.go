@@ -37,6 +37,8 @@ type LoadScalerList struct {
 // LoadScalerSpec says what to scale, by which loads, and how boldly.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.minReplicas) || self.minReplicas <= self.maxReplicas",message="minReplicas must not be above maxReplicas"
+// +kubebuilder:validation:XValidation:rule="self.loads.all(l, (!has(l.http) || !has(l.http.timeout) || duration(l.http.timeout) <= duration(has(self.interval) ? self.interval : '15s')) && (!has(l.prometheus) || !has(l.prometheus.timeout) || duration(l.prometheus.timeout) <= duration(has(self.interval) ? self.interval : '15s')) && (!has(l.pods) || !has(l.pods.timeout) || duration(l.pods.timeout) <= duration(has(self.interval) ? self.interval : '15s')) && (!has(l.external) || !has(l.external.timeout) || duration(l.external.timeout) <= duration(has(self.interval) ? self.interval : '15s')))",message="a load's timeout must not be longer than the interval"
+// +kubebuilder:validation:XValidation:rule="self.loads.size() == 0 || self.loads.exists(l, !has(l.input) || !l.input)",message="all loads are inputs: one must ask for replicas"
 type LoadScalerSpec struct {
 	// ScaleTargetRef names the object to scale: anything with a scale subresource, in the LoadScaler's own namespace.
 	ScaleTargetRef TargetRef `json:"scaleTargetRef"`
@@ -61,6 +63,8 @@ type LoadScalerSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Loads []Load `json:"loads"`
+	// Fallback says what to do when a load gives no fresh reading for long. Without it, replicas hold.
+	Fallback *Fallback `json:"fallback,omitempty"`
 	// Step gives fixed steps, as the original cusme took them. Without it the size of a move follows from the load.
 	Step *Step `json:"step,omitempty"`
 	// Behavior paces moves, in HPA's words and with HPA's meaning and defaults.

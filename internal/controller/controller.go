@@ -86,6 +86,7 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	c.readings.SeePods(key.String(), podsOf(state))
 	readings := c.readings.Latest(key.String())
 	if !slices.ContainsFunc(readings, arrived) {
 		return reconcile.Result{}, nil // The first reading wakes us.
@@ -111,6 +112,15 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{RequeueAfter: again}, nil // Look again and decide again.
 	}
 	return reconcile.Result{RequeueAfter: max(again, m.underWay(tick))}, c.report(ctx, ls, m, tick, applyErr)
+}
+
+// podsOf returns a target's pods as loads are read from them.
+func podsOf(s target.State) []load.Pod {
+	pods := make([]load.Pod, len(s.Pods))
+	for i, p := range s.Pods {
+		pods[i] = load.Pod{Name: p.Name, Address: s.Address(p.UID), Ready: p.Ready}
+	}
+	return pods
 }
 
 func arrived(r scaling.Reading) bool { return r.Problem != scaling.Pending }

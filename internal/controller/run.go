@@ -35,6 +35,7 @@ import (
 	"cusme.dev/cusme/api/v1alpha1"
 	"cusme.dev/cusme/internal/load"
 	"cusme.dev/cusme/internal/target"
+	"cusme.dev/cusme/internal/transport"
 )
 
 // Options of Run.
@@ -59,6 +60,8 @@ type Options struct {
 	// Target says how pods are told apart and steered. What is needed of it
 	// besides, Run fills in.
 	Target target.Options
+	// Door says how the endpoints of loads are reached, and which may be.
+	Door transport.Options
 	// Workers is how many LoadScalers are decided at a time; 0 means 8.
 	Workers int
 }
@@ -125,7 +128,7 @@ func runOnce(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	readings := load.NewReadings(load.Options{Version: o.Version})
+	readings := load.NewReadings(load.Options{Version: o.Version, Door: transport.NewDoor(o.Door), Metrics: o.Config})
 	defer readings.Close()
 	c := &controller{
 		readings: readings,

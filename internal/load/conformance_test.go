@@ -17,9 +17,19 @@ import (
 
 	"cusme.dev/cusme/api/v1alpha1"
 	"cusme.dev/cusme/internal/scaling"
+	"cusme.dev/cusme/internal/transport"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// anyDoor leads anywhere: test servers stand on loopback.
+var anyDoor = transport.NewDoor(transport.Options{Guard: transport.Guard{Operator: true}})
+
+// openOne opens a load that stands alone.
+func openOne(l v1alpha1.Load, o Options) (Source, error) {
+	sources, err := OpenAll("shop/webui", []v1alpha1.Load{l}, o)
+	return sources[0], err
+}
 
 // kinds has one line per source kind: a load whose value is what the server at
 // url says of "load", given up after timeout. A new kind inherits every case.
@@ -29,7 +39,7 @@ var kinds = map[string]func(url string, timeout time.Duration) v1alpha1.Load{
 
 func httpLoad(url string, timeout time.Duration) v1alpha1.Load {
 	return v1alpha1.Load{Name: "backend", HTTP: &v1alpha1.HTTPSource{
-		URL: url, Value: "body.load", Timeout: &metav1.Duration{Duration: timeout},
+		URL: url, Value: "body.load", Connection: v1alpha1.Connection{Timeout: &metav1.Duration{Duration: timeout}},
 	}}
 }
 
@@ -155,11 +165,12 @@ func TestConformance(t *testing.T) {
 
 func read(t *testing.T, l v1alpha1.Load) scaling.Reading {
 	t.Helper()
-	s, err := Open(l, Options{Version: "v9"})
+	o := Options{Version: "v9", Door: anyDoor}
+	s, err := openOne(l, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.Read(context.Background())
+	return s.Read(context.Background(), o)
 }
 
 func (b behaviour) check(t *testing.T, got scaling.Reading, begun time.Time) {

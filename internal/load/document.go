@@ -8,12 +8,16 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"cusme.dev/cusme/api/v1alpha1"
 )
 
 // A document is an answer as expressions see it, or the fault instead of one.
 type document struct {
 	body         any
 	headers      map[string]string
+	number       *float64 // in place of a body
+	partial      string
 	received, at time.Time
 	err          error
 }
@@ -23,16 +27,28 @@ func understand(a answer, err error) document {
 	if err != nil {
 		return document{err: err}
 	}
-	body, err := parse(a.body)
-	if err != nil {
-		return document{err: err}
+	d := document{number: a.number, partial: a.partial, received: a.received, at: a.at}
+	if a.number != nil {
+		return d
 	}
-	return document{body: body, headers: flat(a.header), received: a.received, at: a.at}
+	d.body, d.err = parse(a.body, a.format)
+	d.headers = flat(a.header)
+	return d
 }
 
-// parse reads exactly one JSON value. Nothing of the text is repeated in an
+// parse reads a whole body.
+func parse(text []byte, format v1alpha1.Format) (any, error) {
+	switch format {
+	case "", v1alpha1.JSON:
+		return parseJSON(text)
+	default:
+		return nil, invalid("answers in %s are not understood", format)
+	}
+}
+
+// parseJSON reads exactly one JSON value. Nothing of the text is repeated in an
 // error but the character that does not belong: it is somebody else's data.
-func parse(text []byte) (any, error) {
+func parseJSON(text []byte) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	var body any

@@ -2,7 +2,6 @@ package load
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,10 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/transport"
 )
 
 const (
@@ -27,25 +29,48 @@ const (
 	// errorPageLimit is how much of an error page is read, in bytes: enough
 	// to empty most of them, so that the connection can be used again.
 	errorPageLimit = 4 << 10
-	// jsonFormat asks for JSON, in an Accept header.
-	jsonFormat = "application/json"
 )
 
+// accepts asks for a format, in an Accept header.
+var accepts = map[v1alpha1.Format]string{
+	"":                  "application/json",
+	v1alpha1.JSON:       "application/json",
+	v1alpha1.XML:        "application/xml, text/xml",
+	v1alpha1.YAML:       "application/yaml",
+	v1alpha1.Prometheus: textFormat,
+	v1alpha1.Text:       "text/plain",
+}
+
 // openHTTP understands an HTTP source; field is its path in the spec.
-func openHTTP(load, field string, spec v1alpha1.HTTPSource, o Options) (Source, error) {
-	a := httpAddress{url: spec.URL, timeout: defaultTimeout, accept: jsonFormat, userAgent: userAgent(o)}
-	if spec.Timeout != nil {
-		a.timeout = spec.Timeout.Duration
-	}
-	if spec.TLS != nil {
-		a.insecure = spec.TLS.InsecureSkipVerify
-	}
-	// Both problems at once: nobody likes to fix one and meet the next.
-	m, err := compileMeasure(load, "http", spec.Value, spec.ObservedAt)
-	if err := errors.Join(a.check(field), err); err != nil {
+func openHTTP(p place, field string, spec v1alpha1.HTTPSource) (Source, error) {
+	access, accessErr := transport.AccessOf(p.namespace(), spec.Connection)
+	a := httpAddress{url: spec.URL, format: spec.Format, access: access}
+	timeout, timeoutErr := timeoutOf(field, spec.Timeout)
+	// All problems at once: nobody likes to fix one and meet the next.
+	m, err := compileMeasure(field, spec.Value, spec.ObservedAt)
+	if err := errors.Join(a.check(field), timeoutErr, accessErr, err); err != nil {
 		return Source{}, err
 	}
-	return Source{load: load, from: a, measure: m}, nil
+	return Source{from: a, timeout: timeout, measure: m}, nil
+}
+
+// timeoutOf resolves a source's timeout; 0 stands for the default.
+func timeoutOf(field string, spec *metav1.Duration) (time.Duration, error) {
+	if spec == nil {
+		return 0, nil
+	}
+	if spec.Duration <= 0 {
+		return 0, fmt.Errorf("%s.timeout: expected more than 0s, got %s", field, spec.Duration)
+	}
+	return spec.Duration, nil
+}
+
+// door leads to the endpoints.
+func (o Options) door() *transport.Door {
+	if o.Door == nil {
+		return transport.NewDoor(transport.Options{})
+	}
+	return o.Door
 }
 
 func userAgent(o Options) string {
@@ -55,21 +80,16 @@ func userAgent(o Options) string {
 	return "cusme/" + o.Version
 }
 
-// httpAddress is a URL and everything else that makes one GET differ from another.
+// httpAddress is a URL and everything else that makes one request differ from another.
 type httpAddress struct {
-	url       string
-	timeout   time.Duration
-	insecure  bool
-	accept    string
-	userAgent string
+	url    string
+	format v1alpha1.Format // of the answer; empty is JSON
+	access transport.Access
 }
 
 // check says what is wrong with the address. It repeats no part of a URL that
 // cannot be parsed, because a password could be anywhere in it.
 func (a httpAddress) check(field string) error {
-	if a.timeout <= 0 {
-		return fmt.Errorf("%s.timeout: expected more than 0s, got %s", field, a.timeout)
-	}
 	u, err := url.Parse(a.url)
 	switch {
 	case err != nil:
@@ -85,26 +105,22 @@ func (a httpAddress) check(field string) error {
 }
 
 // connect gives the endpoint a transport of its own, so that no endpoint waits
-// for another's connections. Proxies of the environment are not asked: they
-// are for the way out of a cluster, and a load is read inside.
-func (a httpAddress) connect() endpoint {
-	return a.over(&http.Transport{
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: a.insecure},
-		MaxIdleConnsPerHost:    1,
-		IdleConnTimeout:        5 * time.Minute,
-		MaxResponseHeaderBytes: headerLimit,
-		DisableCompression:     true, // answers are a few hundred bytes
-	})
+// for another's connections.
+func (a httpAddress) connect(s surroundings) endpoint {
+	t, err := s.door().RoundTripper(a.access)
+	e := a.over(t, s.Options)
+	e.broken = err
+	return e
 }
 
 // over prepares to ask over a transport. Closing the endpoint closes all of the
 // transport's connections, which others may share.
-func (a httpAddress) over(t *http.Transport) *httpEndpoint {
+func (a httpAddress) over(t transport.RoundTripper, o Options) *httpEndpoint {
 	u, err := url.Parse(a.url)
 	if err != nil {
 		u = &url.URL{} // check has refused it; asking fails with a sentence
 	}
-	e := &httpEndpoint{httpAddress: a, shown: bare(u), secrets: secrets(u), transport: t}
+	e := &httpEndpoint{httpAddress: a, userAgent: userAgent(o), shown: bare(u), secrets: secrets(u), transport: t}
 	e.client = &http.Client{Transport: e.transport, CheckRedirect: e.checkRedirect}
 	return e
 }
@@ -112,39 +128,46 @@ func (a httpAddress) over(t *http.Transport) *httpEndpoint {
 // httpEndpoint asks with a GET and keeps its connection for the next.
 type httpEndpoint struct {
 	httpAddress
+	userAgent string
 	shown     string // the URL as messages may show it
 	secrets   *strings.Replacer
-	transport *http.Transport
+	transport transport.RoundTripper
 	client    *http.Client
+	broken    error // why it cannot be asked at all
 }
 
-func (e *httpEndpoint) close() { e.transport.CloseIdleConnections() }
+func (e *httpEndpoint) close() {
+	if e.broken == nil {
+		e.transport.CloseIdleConnections()
+	}
+}
 
-func (e *httpEndpoint) ask(ctx context.Context) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, e.timeout)
-	defer cancel()
+func (e *httpEndpoint) ask(ctx context.Context, within time.Duration) (answer, error) {
+	if e.broken != nil {
+		return answer{}, failed("%s cannot be asked: %w", e.shown, e.hushed(e.broken))
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url, nil)
 	if err != nil {
 		return answer{}, failed("%s cannot be asked: %w", e.shown, e.hushed(err))
 	}
 	request.Header.Set("User-Agent", e.userAgent)
-	request.Header.Set("Accept", e.accept)
+	request.Header.Set("Accept", accepts[e.format])
 	asked := time.Now()
 	response, err := e.client.Do(request)
 	if err != nil {
-		return answer{}, e.noAnswer(err)
+		return answer{}, e.noAnswer(err, within)
 	}
 	defer response.Body.Close()
-	body, err := e.read(response)
+	body, err := e.read(response, within)
 	if err != nil {
 		return answer{}, err
 	}
 	received := time.Now()
-	return answer{body: body, header: response.Header, received: received, at: answeredAt(response.Header, asked, received)}, nil
+	return answer{body: body, format: e.format, header: response.Header, received: received, at: answeredAt(response.Header, asked, received)}, nil
 }
 
 // read returns the whole body of a 200, and never holds more than the limit.
-func (e *httpEndpoint) read(r *http.Response) ([]byte, error) {
+func (e *httpEndpoint) read(r *http.Response, within time.Duration) ([]byte, error) {
 	if r.StatusCode != http.StatusOK {
 		page, _ := io.ReadAll(io.LimitReader(r.Body, errorPageLimit)) // the status says enough if this breaks off
 		said := printable(e.secrets.Replace(string(page)), excerptLimit)
@@ -160,15 +183,15 @@ func (e *httpEndpoint) read(r *http.Response) ([]byte, error) {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, failed("%s broke its answer off after %d bytes", e.shown, len(body))
 	case err != nil:
-		return nil, e.noAnswer(err)
+		return nil, e.noAnswer(err, within)
 	}
 	return body, nil
 }
 
 // noAnswer says why no whole answer came.
-func (e *httpEndpoint) noAnswer(err error) error {
+func (e *httpEndpoint) noAnswer(err error, within time.Duration) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return failed("%s gave no whole answer within %s: %w", e.shown, e.timeout, context.DeadlineExceeded)
+		return failed("%s gave no whole answer within %s: %w", e.shown, within, context.DeadlineExceeded)
 	}
 	var refused redirectError
 	if errors.As(err, &refused) {

@@ -43,8 +43,8 @@ func TestOpenRefuses(t *testing.T) {
 		"no host":          {&v1alpha1.HTTPSource{URL: "http://:80/x?token=hush", Value: "1"}, []string{`expected a host, got "http://:80/x"`}},
 		"not a URL":        {&v1alpha1.HTTPSource{URL: "http://u:hush/%zz", Value: "1"}, []string{"cannot be parsed"}},
 		"a password":       {&v1alpha1.HTTPSource{URL: "http://u:hush@h/", Value: "1"}, []string{"expected no user or password"}},
-		"zero timeout":     {&v1alpha1.HTTPSource{URL: good, Value: "1", Timeout: &metav1.Duration{}}, []string{"loads[backend].http.timeout: expected more than 0s, got 0s"}},
-		"a syntax error":   {&v1alpha1.HTTPSource{URL: good, Value: "body.", Timeout: second}, []string{"loads[backend].http.value: ", "Syntax error"}},
+		"zero timeout":     {&v1alpha1.HTTPSource{URL: good, Value: "1", Connection: v1alpha1.Connection{Timeout: &metav1.Duration{}}}, []string{"loads[backend].http.timeout: expected more than 0s, got 0s"}},
+		"a syntax error":   {&v1alpha1.HTTPSource{URL: good, Value: "body.", Connection: v1alpha1.Connection{Timeout: second}}, []string{"loads[backend].http.value: ", "Syntax error"}},
 		"no value":         {&v1alpha1.HTTPSource{URL: good}, []string{"loads[backend].http.value: "}},
 		"unknown variable": {&v1alpha1.HTTPSource{URL: good, Value: "bdoy.load"}, []string{"loads[backend].http.value: ", "undeclared reference to 'bdoy'"}},
 		"a bool":           {&v1alpha1.HTTPSource{URL: good, Value: "body.load > 1"}, []string{"loads[backend].http.value: expected an expression that yields a number, this one yields bool"}},
@@ -54,7 +54,7 @@ func TestOpenRefuses(t *testing.T) {
 		"two at once":      {&v1alpha1.HTTPSource{URL: "ftp://h/", Value: "body."}, []string{"http.url: ", "http.value: "}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Open(v1alpha1.Load{Name: "backend", HTTP: c.http}, Options{})
+			_, err := openOne(v1alpha1.Load{Name: "backend", HTTP: c.http}, Options{})
 			if err == nil {
 				t.Fatal("got no error")
 			}
@@ -91,26 +91,26 @@ func TestRequest(t *testing.T) {
 	defer server.Close()
 	l := httpLoad(server.URL+"/load?n=1", 10*time.Second)
 	l.HTTP.Value = `double(headers["x-load"])`
-	s, err := Open(l, Options{Version: "v1.2.3"})
+	s, err := openOne(l, Options{Version: "v1.2.3", Door: anyDoor})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := s.from.connect()
+	e := s.from.connect(surroundings{Options: Options{Version: "v1.2.3", Door: anyDoor}})
 	defer e.close()
 	for range 3 {
-		a, err := e.ask(context.Background())
+		a, err := e.ask(context.Background(), 5*time.Second)
 		if got := s.reading(understand(a, err)); got.Value != 7 {
 			t.Fatalf("got %+v", got)
 		}
 		r := <-seen
-		if r.Method != "GET" || r.UserAgent() != "cusme/v1.2.3" || r.Header.Get("Accept") != "application/json" || r.Header.Get("Accept-Encoding") != "" {
+		if r.Method != "GET" || r.UserAgent() != "cusme/v1.2.3" || r.Header.Get("Accept") != "application/json" {
 			t.Errorf("asked with %s %v", r.Method, r.Header)
 		}
 	}
 	if n := connections.Load(); n != 1 {
 		t.Errorf("three requests took %d connections, want 1", n)
 	}
-	if e.(*httpEndpoint).transport.Proxy != nil {
+	if e.(*httpEndpoint).transport.(*http.Transport).Proxy != nil {
 		t.Error("a proxy may be asked")
 	}
 	if got := userAgent(Options{}); got != "cusme/dev" {
@@ -150,9 +150,9 @@ func TestSecretsStayOut(t *testing.T) {
 func TestFailureKeepsItsCause(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
-	e := httpAddress{url: closed.URL, timeout: 5 * time.Second}.connect()
+	e := httpAddress{url: closed.URL}.connect(surroundings{Options: Options{Door: anyDoor}})
 	defer e.close()
-	_, err := e.ask(context.Background())
+	_, err := e.ask(context.Background(), 5*time.Second)
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("got %v, want it to wrap ECONNREFUSED", err)
 	}
@@ -196,9 +196,9 @@ func TestExplain(t *testing.T) {
 // TestUnaskableEndpoint: an address that check would have refused fails with a
 // sentence, and no panic, should it ever be asked.
 func TestUnaskableEndpoint(t *testing.T) {
-	e := httpAddress{url: "http://%zz", timeout: time.Second}.connect()
+	e := httpAddress{url: "http://%zz"}.connect(surroundings{})
 	defer e.close()
-	if _, err := e.ask(context.Background()); err == nil || !strings.Contains(err.Error(), "cannot be asked") {
+	if _, err := e.ask(context.Background(), 5*time.Second); err == nil || !strings.Contains(err.Error(), "cannot be asked") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -239,14 +239,14 @@ func TestTLS(t *testing.T) {
 			defer server.Close()
 			l := httpLoad(server.URL, 10*time.Second)
 			l.HTTP.TLS = &v1alpha1.TLS{InsecureSkipVerify: c.insecure}
-			s, err := Open(l, Options{})
+			s, err := openOne(l, Options{Door: anyDoor})
 			if err != nil {
 				t.Fatal(err)
 			}
-			e := s.from.connect().(*httpEndpoint)
+			e := s.from.connect(surroundings{Options: Options{Door: anyDoor}}).(*httpEndpoint)
 			defer e.close()
-			e.transport.TLSClientConfig.RootCAs = c.roots
-			got := s.reading(understand(e.ask(context.Background())))
+			e.transport.(*http.Transport).TLSClientConfig.RootCAs = c.roots
+			got := s.reading(understand(e.ask(context.Background(), 5*time.Second)))
 			if (got.Problem == "") != (c.says == "") || !strings.Contains(got.Message, c.says) {
 				t.Errorf("got %+v, want %q", got, c.says)
 			}

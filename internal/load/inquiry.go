@@ -194,7 +194,7 @@ func (r *Readings) ask(ctx context.Context, q question, pod string) (answer, err
 	if ctx.Err() != nil {
 		return answer{}, errLate
 	}
-	return r.reach(a).ask(ctx)
+	return r.reach(a).ask(ctx, askTimeout)
 }
 
 // judge says what an answer comes to. One that waited too long to be understood

@@ -83,16 +83,17 @@ func compile(in, field, text string, want yield) (expression, error) {
 
 // A measure says what to make of an answer: which number, and of what time.
 type measure struct {
-	value      expression
+	value      expression // absent: the endpoint speaks in numbers
 	observedAt expression // absent: the transport says how old an answer is
 }
 
 // texts tells one measure from another.
 func (m measure) texts() [2]string { return [2]string{m.value.text, m.observedAt.text} }
 
-// compileMeasure compiles a kind's two expressions; an empty observedAt is absent.
-func compileMeasure(load, kind, value, observedAt string) (m measure, err error) {
-	in := fmt.Sprintf("loads[%s].", load)
+// compileMeasure compiles a source's two expressions; an empty observedAt is
+// absent. path is the source's in the spec, such as loads[backend].http.
+func compileMeasure(path, value, observedAt string) (m measure, err error) {
+	in, kind := path[:strings.LastIndex(path, ".")+1], path[strings.LastIndex(path, ".")+1:]
 	m.value, err = compile(in, kind+".value", value, aNumber)
 	if err != nil || observedAt == "" {
 		return m, err
@@ -106,7 +107,7 @@ func (m measure) judge(d document) (value float64, at time.Time, err error) {
 	if d.err != nil {
 		return 0, time.Time{}, d.err
 	}
-	if value, err = m.value.number(d); err != nil {
+	if value, err = m.number(d); err != nil {
 		return 0, time.Time{}, err
 	}
 	if m.observedAt.program == nil {
@@ -116,6 +117,16 @@ func (m measure) judge(d document) (value float64, at time.Time, err error) {
 		return 0, time.Time{}, err
 	}
 	return value, at, nil
+}
+
+func (m measure) number(d document) (float64, error) {
+	if m.value.program != nil {
+		return m.value.number(d)
+	}
+	if d.number == nil {
+		return 0, invalid("expected a number, got none")
+	}
+	return sound(*d.number, "the answer is")
 }
 
 func (e expression) eval(d document) (ref.Val, error) {
@@ -168,13 +179,19 @@ func (e expression) numeric(out ref.Val) (float64, error) {
 	default:
 		return 0, invalid("%s yielded %s, expected a number", e.field, typeName(v))
 	}
+	return sound(f, e.field+" yielded")
+}
+
+// sound returns a number that a load can be: finite, 0 or more. What it is said
+// to be comes before it in the sentence.
+func sound(f float64, says string) (float64, error) {
 	switch {
 	case math.IsNaN(f):
-		return 0, invalid("%s yielded NaN, expected a number", e.field)
+		return 0, invalid("%s NaN, expected a number", says)
 	case math.IsInf(f, 0):
-		return 0, invalid("%s yielded a number without bounds, expected a finite one", e.field)
+		return 0, invalid("%s a number without bounds, expected a finite one", says)
 	case f < 0:
-		return 0, invalid("%s yielded %v, expected 0 or more", e.field, f)
+		return 0, invalid("%s %v, expected 0 or more", says, f)
 	}
 	return f, nil
 }

@@ -109,7 +109,7 @@ func TestObservedAt(t *testing.T) {
 			if c.body == "" {
 				c.body = "null"
 			}
-			m, err := compileMeasure("backend", "http", "body.load", c.observedAt)
+			m, err := compileMeasure("loads[backend].http", "body.load", c.observedAt)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -129,7 +129,7 @@ func FuzzAnswer(f *testing.F) {
 	for _, b := range []string{`{"load": 1, "t": 1772366390}`, `{"load": "1"}`, `{"load": 1e400}`, `{"load": -0}`, `[]`, `nul`, "\xff", `{"load":1}}`, `{"t": {}}`} {
 		f.Add([]byte(b), "12", "Sun, 01 Mar 2026 11:59:50 GMT")
 	}
-	m, err := compileMeasure("backend", "http", "body.load", "timestamp(int(body.t))")
+	m, err := compileMeasure("loads[backend].http", "body.load", "timestamp(int(body.t))")
 	if err != nil {
 		f.Fatal(err)
 	}

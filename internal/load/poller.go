@@ -6,18 +6,16 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
-)
 
-// A pollKey is what loads must have in common to share one poll.
-type pollKey struct {
-	address
-	interval time.Duration
-}
+	"cusme.dev/cusme/internal/scaling"
+)
 
 // A poller asks one endpoint, again and again, for everybody who wants to know.
 type poller struct {
-	pollKey
-	stop context.CancelFunc
+	from    address
+	stop    context.CancelFunc
+	retimed chan struct{} // its interval changed
+	nudged  chan struct{} // it is to ask soon, out of turn
 
 	// Guarded by Readings.mu.
 	subs   map[*subscription]bool
@@ -31,52 +29,112 @@ type attempt struct {
 	err    error
 }
 
-// join adds a subscription to the key's poller, and starts one if there is
-// none. r.mu is held.
-func (r *Readings) join(key pollKey, s *subscription) *poller {
-	p := r.pollers[key]
+// join adds a subscription to the poller of its address, and starts one if
+// there is none. r.mu is held.
+func (r *Readings) join(s *subscription) {
+	from := s.source.from
+	p := r.pollers[from]
 	if p == nil {
 		ctx, stop := context.WithCancel(r.context)
-		p = &poller{pollKey: key, stop: stop, subs: map[*subscription]bool{}}
-		r.pollers[key] = p
+		p = &poller{from: from, stop: stop, retimed: make(chan struct{}, 1), nudged: make(chan struct{}, 1), subs: map[*subscription]bool{}}
+		p.subs[s] = true
+		r.pollers[from] = p
 		r.running.Go(func() { r.poll(ctx, p) })
 	}
 	p.subs[s] = true
-	return p
+	s.poller = p
+	signal(p.retimed)
 }
 
 // leave ends a subscription; the last one stops its poller. r.mu is held.
 func (r *Readings) leave(s *subscription) {
 	p := s.poller
-	delete(p.subs, s)
-	if len(p.subs) == 0 && r.pollers[p.pollKey] == p {
-		p.stop()
-		delete(r.pollers, p.pollKey)
+	if p == nil {
+		return
 	}
+	delete(p.subs, s)
+	if len(p.subs) == 0 && r.pollers[p.from] == p {
+		p.stop()
+		delete(r.pollers, p.from)
+	}
+	signal(p.retimed)
+}
+
+// signal tells what waits for the channel, once.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it has been told and has not looked yet
+	}
+}
+
+// nudge has an address asked soon, if it is polled.
+func (r *Readings) nudge(from address) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.pollers[from]; p != nil {
+		signal(p.nudged)
+	}
+}
+
+// pace returns how often a poller asks, and how long one attempt may take: as
+// often as the most eager wants, and for as long as the most patient allows
+// within that.
+func (r *Readings) pace(p *poller) (interval, within time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for s := range p.subs {
+		if interval == 0 || s.interval < interval {
+			interval = s.interval
+		}
+		within = max(within, s.source.within())
+	}
+	return interval, min(within, interval)
 }
 
 // poll asks at once, then on a grid of whole intervals that begins a random
 // part of the interval later: a controller that starts a thousand pollers
 // together must not ask a thousand endpoints in the same instant for ever.
 func (r *Readings) poll(ctx context.Context, p *poller) {
-	e := p.connect()
+	around := r.around
+	around.nudge = func() { signal(p.nudged) }
+	e := p.from.connect(around)
 	defer e.close()
-	grid := time.Now().Add(rand.N(p.interval))
+	interval, within := r.pace(p)
+	grid := time.Now().Add(rand.N(interval))
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for number := 1; ; number++ {
+	for number := 1; ; {
 		select {
 		case <-ctx.Done():
 			return
+		case <-p.retimed:
+			was := interval
+			if interval, within = r.pace(p); interval != was && interval > 0 && number > 1 {
+				grid = time.Now().Add(rand.N(interval))
+				timer.Reset(time.Until(grid))
+			}
+			continue
+		case <-p.nudged:
 		case <-timer.C:
 		}
-		answer, err := e.ask(ctx)
+		attempt := try(ctx, e, within)
 		if ctx.Err() != nil {
 			return // the error is only that nobody wants to know any more
 		}
-		r.deliver(p, attempt{number, answer, err})
-		timer.Reset(time.Until(nextOn(grid, p.interval, time.Now())))
+		attempt.number = number
+		number++
+		r.deliver(p, attempt)
+		timer.Reset(time.Until(nextOn(grid, interval, time.Now())))
 	}
+}
+
+// try asks once.
+func try(ctx context.Context, e endpoint, within time.Duration) attempt {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	answer, err := e.ask(ctx, within)
+	return attempt{answer: answer, err: err}
 }
 
 // nextOn returns the first point of the grid after now. Points that passed
@@ -121,6 +179,14 @@ func (r *Readings) settle(s *subscription, number int, d document) {
 	if number <= s.judged {
 		return
 	}
-	s.judged, s.reading = number, after(s.reading, newest)
-	r.ring(s.bell)
+	s.judged = number
+	s.take(newest)
+	s.follower.workOut()
+	r.ring(&s.follower.bell)
+}
+
+// take makes newest the subscription's reading, as far as it is believed.
+func (s *subscription) take(newest scaling.Reading) {
+	s.doubts, newest = s.doubts.after(s.source.trust, newest)
+	s.reading = after(s.reading, newest)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/transport"
 )
 
 // CheckBusy understands a spec's busy field, without asking any pod. An error
@@ -72,8 +73,9 @@ func (q question) check() error {
 // podTransport keeps connections to pods for the next inquiry, as pods that may
 // go are asked every few seconds. No proxy is asked on the way, and no more is
 // kept than what a large inquiry needs: pods come and go.
-func podTransport() *http.Transport {
+func podTransport(door *transport.Door) *http.Transport {
 	return &http.Transport{
+		DialContext:            door.DialContext,
 		MaxIdleConns:           100,
 		MaxIdleConnsPerHost:    1,
 		IdleConnTimeout:        time.Minute,
@@ -92,13 +94,9 @@ func (q question) at(pod string) (httpAddress, error) {
 	if err != nil {
 		return httpAddress{}, failed("expected the pod's address to be an IP, got %q", printable(pod, excerptLimit))
 	}
-	a := httpAddress{
-		url:     "http://" + netip.AddrPortFrom(ip, uint16(q.port)).String() + q.path,
-		timeout: askTimeout,
-		accept:  jsonFormat,
-	}
+	a := httpAddress{url: "http://" + netip.AddrPortFrom(ip, uint16(q.port)).String() + q.path}
 	if q.metric != "" {
-		a.accept = textFormat
+		a.format = v1alpha1.Prometheus
 	}
 	return a, nil
 }

@@ -178,9 +178,9 @@ func TestInquiryOverHTTP(t *testing.T) {
 	}
 	server.Start()
 	defer server.Close()
-	r := NewReadings(Options{Version: "v9"})
+	r := NewReadings(Options{Door: anyDoor, Version: "v9"})
 	defer r.Close()
-	if r.pods.Proxy != nil {
+	if r.toPods.Proxy != nil {
 		t.Error("a proxy may be asked")
 	}
 	spec := v1alpha1.Busy{Port: portOf(t, server.URL), Path: "/metrics?gpu=1", Metric: utilization}
@@ -217,7 +217,7 @@ func asked(t *testing.T, spec v1alpha1.Busy, pod string) heard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := NewReadings(Options{})
+	r := NewReadings(Options{Door: anyDoor})
 	defer r.Close()
 	in := &inquirer{probe: p}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)

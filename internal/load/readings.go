@@ -19,17 +19,20 @@ import (
 // many scalers read it. Besides, it asks single pods whether they are busy. All
 // methods may be called at any time from anywhere.
 type Readings struct {
-	open    func(v1alpha1.Load) (Source, error)
+	open    func(scaler string, loads []v1alpha1.Load) ([]Source, error)
+	around  surroundings    // of every endpoint; nudge apart, which is each one's own
 	context context.Context // ends with Close; pollers outlive every call that starts them
 	end     context.CancelFunc
 	running sync.WaitGroup
-	pods    *http.Transport // to all pods that are asked whether they are busy
-	reach   func(httpAddress) endpoint
+	toPods  *http.Transport            // to all pods that are asked whether they are busy
+	reach   func(httpAddress) endpoint // one of them
 
 	mu        sync.Mutex
 	scalers   map[string]*follower
-	pollers   map[pollKey]*poller
+	pollers   map[address]*poller
 	inquirers map[string]*inquirer
+	rosters   map[string][]Pod // by scaler
+	letters   map[pushAddress]letter
 }
 
 // A follower is one scaler's loads.
@@ -42,34 +45,38 @@ type follower struct {
 // A subscription is one load of one scaler. Its fields from reading on are
 // guarded by Readings.mu.
 type subscription struct {
-	source  Source
-	bell    *bell
-	poller  *poller
-	reading scaling.Reading
-	judged  int // number of the attempt behind reading
+	source   Source
+	interval time.Duration
+	follower *follower
+	poller   *poller // nil for a formula, which is worked out from the others
+	reading  scaling.Reading
+	doubts   doubts
+	judged   int // number of the attempt behind reading
 }
 
 // NewReadings returns an empty set. Close ends it.
 func NewReadings(o Options) *Readings {
 	ctx, end := context.WithCancel(context.Background())
-	pods := podTransport()
-	return &Readings{
-		open:    func(l v1alpha1.Load) (Source, error) { return Open(l, o) },
-		context: ctx,
-		end:     end,
-		pods:    pods,
-		reach: func(a httpAddress) endpoint {
-			a.userAgent = userAgent(o)
-			return a.over(pods)
-		},
+	o.Door = o.door()
+	r := &Readings{
+		open:      func(scaler string, loads []v1alpha1.Load) ([]Source, error) { return OpenAll(scaler, loads, o) },
+		context:   ctx,
+		end:       end,
+		toPods:    podTransport(o.Door),
 		scalers:   map[string]*follower{},
-		pollers:   map[pollKey]*poller{},
+		pollers:   map[address]*poller{},
 		inquirers: map[string]*inquirer{},
+		rosters:   map[string][]Pod{},
+		letters:   map[pushAddress]letter{},
 	}
+	r.around = surroundings{Options: o, pods: r.roster, letter: r.letter}
+	r.reach = func(a httpAddress) endpoint { return a.over(r.toPods, o) }
+	return r
 }
 
-// Follow begins to read loads for a scaler, every interval, the first time at
-// once. An endpoint that is polled already brings its latest answer at once.
+// Follow begins to read loads for a scaler, named as namespace/name, every
+// interval, the first time at once. An endpoint that is polled already brings
+// its latest answer at once; of several intervals the shortest counts.
 //
 // wake is called after every attempt to read one of the loads, good or bad: not
 // in Follow, not under a lock, never twice at a time. Attempts that end during
@@ -84,7 +91,7 @@ func (r *Readings) Follow(scaler string, loads []v1alpha1.Load, interval time.Du
 	if err == nil && r.follows(scaler, spec) {
 		return nil
 	}
-	sources, openErr := r.openAll(loads)
+	sources, openErr := r.open(scaler, loads)
 	if err := errors.Join(err, openErr); err != nil {
 		r.Forget(scaler)
 		return err
@@ -128,15 +135,6 @@ func (r *Readings) follows(scaler, spec string) bool {
 	return f != nil && f.spec == spec
 }
 
-func (r *Readings) openAll(loads []v1alpha1.Load) ([]Source, error) {
-	sources := make([]Source, len(loads))
-	errs := make([]error, len(loads))
-	for i, l := range loads {
-		sources[i], errs[i] = r.open(l)
-	}
-	return sources, errors.Join(errs...)
-}
-
 // subscribe swaps the scaler's subscriptions and returns the new ones. New
 // pollers start before old ones are let go, so that an endpoint which stays is
 // not asked out of turn.
@@ -154,25 +152,27 @@ func (r *Readings) subscribe(scaler string, p plan) (added []*subscription, err 
 	old := f.subs
 	f.spec, f.subs = p.spec, make([]*subscription, len(p.sources))
 	for i, source := range p.sources {
-		key := pollKey{source.from, p.interval}
 		kept := slices.IndexFunc(old, func(s *subscription) bool { return s.source.same(source) })
-		if kept >= 0 && old[kept].poller.pollKey == key {
+		if kept >= 0 && old[kept].interval == p.interval && old[kept].source.within() == source.within() && old[kept].source.trust == source.trust {
 			f.subs[i] = old[kept]
 			continue
 		}
-		s := &subscription{source: source, bell: &f.bell, reading: pending(source.load)}
+		s := &subscription{source: source, interval: p.interval, follower: f, reading: pending(source.load)}
 		if kept >= 0 {
 			s.reading = old[kept].reading
 		}
-		s.poller = r.join(key, s)
 		f.subs[i] = s
-		added = append(added, s)
+		if source.from != nil {
+			r.join(s)
+			added = append(added, s)
+		}
 	}
 	for _, s := range old {
 		if !slices.Contains(f.subs, s) {
 			r.leave(s)
 		}
 	}
+	f.workOut()
 	return added, nil
 }
 
@@ -208,6 +208,7 @@ func (r *Readings) Forget(scaler string) {
 		return
 	}
 	delete(r.scalers, scaler)
+	delete(r.rosters, scaler)
 	f.bell.silent = true
 	for _, s := range f.subs {
 		r.leave(s)
@@ -227,5 +228,5 @@ func (r *Readings) Close() {
 	}
 	r.mu.Unlock()
 	r.running.Wait()
-	r.pods.CloseIdleConnections()
+	r.toPods.CloseIdleConnections()
 }

@@ -67,21 +67,23 @@ func TestGrid(t *testing.T) {
 	})
 }
 
-// TestMissedTicksAreDropped: an endpoint slower than its interval is asked at
-// the next point of its grid, never twice at a time and never in a burst.
-func TestMissedTicksAreDropped(t *testing.T) {
+// TestSlowEndpointIsGivenUp: an attempt ends with the interval at the latest,
+// and the next begins on the grid, never at the same time.
+func TestSlowEndpointIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, "slow")
 		s.backends["slow"].takes = 2*interval + interval/2
-		s.follow(t, "scaler", nil, loadOf("backend", "slow", "body.load"))
+		slow := loadOf("backend", "slow", "body.load")
+		slow.HTTP.Timeout = httpLoad("", 10*interval).HTTP.Timeout
+		s.follow(t, "scaler", nil, slow)
 		wait(20 * interval)
 		at := s.backends["slow"].times()
 		for i := 2; i < len(at); i++ {
-			if gap := at[i] - at[i-1]; gap != 3*interval {
-				t.Errorf("asked %s after the last time, want %s", gap, 3*interval)
+			if gap := at[i] - at[i-1]; gap != 2*interval {
+				t.Errorf("asked %s after the last time, want %s", gap, 2*interval)
 			}
 		}
-		if len(at) < 6 {
+		if len(at) < 10 {
 			t.Errorf("asked %d times only", len(at))
 		}
 	})
@@ -244,7 +246,7 @@ func TestAddressesApart(t *testing.T) {
 	open := func(change func(*v1alpha1.HTTPSource)) Source {
 		l := loadOf("backend", "a", "body.load")
 		change(l.HTTP)
-		s, err := Open(l, Options{})
+		s, err := openOne(l, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -257,10 +259,12 @@ func TestAddressesApart(t *testing.T) {
 	if s := open(func(h *v1alpha1.HTTPSource) { h.Value = "body.other" }); s.from != base.from || s.same(base) {
 		t.Error("another value must share the address, and be another source")
 	}
+	if s := open(func(h *v1alpha1.HTTPSource) { h.Timeout = httpLoad("", time.Second).HTTP.Timeout }); s.from != base.from {
+		t.Error("another timeout must share the address")
+	}
 	for name, change := range map[string]func(*v1alpha1.HTTPSource){
-		"url":     func(h *v1alpha1.HTTPSource) { h.URL += "/x" },
-		"timeout": func(h *v1alpha1.HTTPSource) { h.Timeout = httpLoad("", time.Second).HTTP.Timeout },
-		"tls":     func(h *v1alpha1.HTTPSource) { h.TLS = &v1alpha1.TLS{InsecureSkipVerify: true} },
+		"url": func(h *v1alpha1.HTTPSource) { h.URL += "/x" },
+		"tls": func(h *v1alpha1.HTTPSource) { h.TLS = &v1alpha1.TLS{InsecureSkipVerify: true} },
 	} {
 		if open(change).from == base.from {
 			t.Errorf("another %s shares the address", name)
@@ -271,7 +275,7 @@ func TestAddressesApart(t *testing.T) {
 // TestOverHTTP runs the whole way once, over real connections, and leaves no
 // goroutine behind (TestMain looks).
 func TestOverHTTP(t *testing.T) {
-	r := NewReadings(Options{})
+	r := NewReadings(Options{Door: anyDoor})
 	defer r.Close()
 	server := newCounting(t)
 	woken := make(chan bool, 100)

@@ -29,9 +29,9 @@ type backend struct {
 	closed int
 }
 
-func (b *backend) connect() endpoint { return b }
+func (b *backend) connect(surroundings) endpoint { return b }
 
-func (b *backend) ask(ctx context.Context) (answer, error) {
+func (b *backend) ask(ctx context.Context, _ time.Duration) (answer, error) {
 	b.mu.Lock()
 	b.asked = append(b.asked, time.Since(b.made))
 	says, err, takes := b.says, b.err, b.takes
@@ -70,18 +70,20 @@ type stage struct {
 }
 
 func newStage(t *testing.T, hosts ...string) *stage {
-	s := &stage{Readings: NewReadings(Options{}), backends: map[string]*backend{}}
+	s := &stage{Readings: NewReadings(Options{Door: anyDoor}), backends: map[string]*backend{}}
 	for _, h := range hosts {
 		s.backends[h] = &backend{made: time.Now(), says: `{"load": 0.5, "other": 7}`}
 	}
 	open := s.open
-	s.open = func(l v1alpha1.Load) (Source, error) {
+	s.open = func(scaler string, loads []v1alpha1.Load) ([]Source, error) {
 		s.opened.Add(1)
-		source, err := open(l)
-		if err == nil {
-			source.from = s.backends[strings.TrimPrefix(l.HTTP.URL, "http://")]
+		sources, err := open(scaler, loads)
+		for i, l := range loads {
+			if l.HTTP != nil && err == nil {
+				sources[i].from = s.backends[strings.TrimPrefix(l.HTTP.URL, "http://")]
+			}
 		}
-		return source, err
+		return sources, err
 	}
 	t.Cleanup(s.Close)
 	return s

@@ -45,8 +45,11 @@ type Reading struct {
 	At time.Time
 	// Problem says how the newest attempt to read went wrong; empty when it went well.
 	Problem State
-	// Message is the sentence behind Problem.
+	// Message is the sentence behind Problem. Without a problem it is a remark on the value.
 	Message string
+	// Partial says what the value leaves out, such as pods that gave no answer: it may add replicas and take none away.
+	// Empty when it speaks of the whole.
+	Partial string
 }
 
 // State is what a decision makes of a reading.
