@@ -1,19 +1,38 @@
+// The conformance suite holds every kind of source to the same promises: a
+// reading is a good number with its time, or a problem with a sentence, and
+// never 0 for want of one. No secret is ever in the sentence.
+//
+// To add a kind, write one value of type kind in <kind>_test.go (http_test.go
+// has the shortest), and add its line to kinds:
+//
+//   - open opens its load, named backend, at a site, and returns what asks it.
+//     byAsking does that for every source with an address of its own.
+//   - says is a server that knows a number, written as the trial writes it, and
+//     when that was true. It says both as this kind says them; no number at all
+//     is a server that has none.
+//   - tells takes the place of both for a kind that is told and does not ask.
+//   - cannot names the trials that cannot happen to it, or whole groups of them,
+//     each with the reason. A trial that neither runs nor has its reason fails.
+
 package load
 
 import (
 	"context"
 	"fmt"
-	"io"
+	"maps"
 	"net/http"
-	"net/http/httptest"
-	"runtime"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"cusme.dev/cusme/api/v1alpha1"
 	"cusme.dev/cusme/internal/scaling"
@@ -22,8 +41,52 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// anyDoor leads anywhere: test servers stand on loopback.
-var anyDoor = transport.NewDoor(transport.Options{Guard: transport.Guard{Operator: true}})
+// kinds are all kinds of sources, by their fields in the API.
+var kinds = map[string]kind{
+	"http": httpKind,
+}
+
+// awaited are the kinds that are not understood yet.
+var awaited = []string{"prometheus", "push", "pods", "externalMetric", "objectMetric", "external", "expression"}
+
+// A kind is one kind of source, as far as the suite has to know it.
+type kind struct {
+	open   func(t *testing.T, s site) (ask func() scaling.Reading)
+	says   func(number string, at time.Time) http.Handler
+	tells  func(t *testing.T, number string, at time.Time) scaling.Reading
+	cannot map[string]string
+}
+
+// A site is where a source is read in one trial.
+type site struct {
+	// url of the server, which speaks HTTP/1.1 and HTTP/2, without a path.
+	url string
+	// connection for a source that takes one; others take its TLS and Timeout.
+	connection v1alpha1.Connection
+	// options of the source; Metrics leads to the server too.
+	options Options
+	// pods are one pod, which is the server.
+	pods func(scaler string) ([]Pod, bool)
+}
+
+// byAsking opens a load and asks its endpoint, again and again over the
+// connections that it keeps, as a poller does.
+func byAsking(load func(s site) v1alpha1.Load) func(*testing.T, site) func() scaling.Reading {
+	return func(t *testing.T, s site) func() scaling.Reading {
+		t.Helper()
+		source, err := openOne(load(s), s.options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := source.from.connect(surroundings{Options: s.options, pods: s.pods})
+		t.Cleanup(e.close)
+		return func() scaling.Reading {
+			ctx, cancel := context.WithTimeout(context.Background(), source.within())
+			defer cancel()
+			return source.reading(understand(e.ask(ctx, source.within())))
+		}
+	}
+}
 
 // openOne opens a load that stands alone.
 func openOne(l v1alpha1.Load, o Options) (Source, error) {
@@ -31,202 +94,188 @@ func openOne(l v1alpha1.Load, o Options) (Source, error) {
 	return sources[0], err
 }
 
-// kinds has one line per source kind: a load whose value is what the server at
-// url says of "load", given up after timeout. A new kind inherits every case.
-var kinds = map[string]func(url string, timeout time.Duration) v1alpha1.Load{
-	"http": httpLoad,
+// anyDoor leads anywhere: test servers stand on loopback.
+var anyDoor = transport.NewDoor(transport.Options{Guard: transport.Guard{Operator: true}})
+
+// A vault holds Secrets in memory, under "name/key".
+type vault struct {
+	mu     sync.Mutex
+	values map[string]string
 }
 
-func httpLoad(url string, timeout time.Duration) v1alpha1.Load {
-	return v1alpha1.Load{Name: "backend", HTTP: &v1alpha1.HTTPSource{
-		URL: url, Value: "body.load", Connection: v1alpha1.Connection{Timeout: &metav1.Duration{Duration: timeout}},
-	}}
-}
-
-// A case is one way a server can behave, and what must come of it.
-type behaviour struct {
-	name    string
-	serve   http.HandlerFunc
-	timeout time.Duration // for those that would never end; default 10s
-	state   scaling.State // empty: a good reading
-	value   float64
-	says    string // part of the message
-}
-
-func says(body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }
-}
-
-var behaviours = []behaviour{
-	{name: "a double", serve: says(`{"load": 0.83}`), value: 0.83},
-	{name: "a whole number", serve: says(`{"load": 1}`), value: 1},
-	{name: "zero is a value", serve: says(`{"load": 0}`), value: 0},
-	{name: "a large whole number", serve: says(`{"load": 123456789012345678901234567890}`), value: 1.2345678901234568e29},
-	{name: "too small for a double is zero", serve: says(`{"load": 1e-400}`), value: 0},
-	{name: "space around", serve: says("\n {\"load\": 2}\n\n"), value: 2},
-
-	{name: "beyond a double", serve: says(`{"load": 1e400}`), state: scaling.Invalid, says: "without bounds"},
-	{name: "negative", serve: says(`{"load": -0.1}`), state: scaling.Invalid, says: "0 or more"},
-	{name: "negative beyond a double", serve: says(`{"load": -1e400}`), state: scaling.Invalid, says: "without bounds"},
-	{name: "a bare NaN", serve: says(`{"load": NaN}`), state: scaling.Invalid, says: "not JSON: invalid character 'N'"},
-	{name: "missing field", serve: says(`{"lead": 1}`), state: scaling.Invalid, says: "no such key: load"},
-	{name: "empty object", serve: says(`{}`), state: scaling.Invalid, says: "no such key: load"},
-	{name: "null field", serve: says(`{"load": null}`), state: scaling.Invalid, says: "yielded null"},
-	{name: "null", serve: says(`null`), state: scaling.Invalid, says: "no such"},
-	{name: "a number in a string", serve: says(`{"load": "0.95"}`), state: scaling.Invalid, says: "double(body.load)"},
-	{name: "a bool", serve: says(`{"load": true}`), state: scaling.Invalid, says: "yielded a bool"},
-	{name: "a list", serve: says(`{"load": [1]}`), state: scaling.Invalid, says: "yielded a list"},
-	{name: "an object", serve: says(`{"load": {"v": 1}}`), state: scaling.Invalid, says: "yielded a map"},
-	{name: "garbage", serve: says("<html>It works!</html>"), state: scaling.Invalid, says: "not JSON: invalid character '<'"},
-	{name: "empty", serve: says(""), state: scaling.Invalid, says: "empty"},
-	{name: "half a document", serve: says(`{"load": 0.`), state: scaling.Invalid, says: "breaks off after 11 bytes"},
-	{name: "two documents", serve: says(`{"load": 1}{"load": 2}`), state: scaling.Invalid, says: "goes on"},
-	{name: "nested beyond reason", serve: says(strings.Repeat("[", 1<<19)), state: scaling.Invalid, says: "not JSON"},
-	{name: "huge", serve: says(`{"load": 1, "pad": "` + strings.Repeat("x", bodyLimit) + `"}`), state: scaling.Invalid, says: "more than 1024 KiB"},
-	{name: "the longest answer allowed", serve: says(`{"load": 1}` + strings.Repeat(" ", bodyLimit-len(`{"load": 1}`))), value: 1},
-
-	{name: "internal error", serve: status(500, "oops\x00\r\n  happened"), state: scaling.Failed, says: "answered 500 Internal Server Error, expected 200: oops happened"},
-	{name: "no content", serve: status(204, ""), state: scaling.Failed, says: "answered 204 No Content, expected 200"},
-	{name: "not found", serve: status(404, strings.Repeat("é", 500)), state: scaling.Failed, says: strings.Repeat("é", excerptLimit) + "…"},
-	{name: "fewer bytes than promised", serve: truncated, state: scaling.Failed, says: "broke its answer off after 11 bytes"},
-	{name: "a reset connection", serve: reset, state: scaling.Failed, says: "gave no answer"},
-	{name: "hanging", serve: hang, timeout: 100 * time.Millisecond, state: scaling.Failed, says: "no whole answer within 100ms"},
-	{name: "dripping", serve: drip, timeout: 100 * time.Millisecond, state: scaling.Failed, says: "no whole answer within 100ms"},
-	{name: "a redirect loop", serve: redirect("/again"), state: scaling.Failed, says: "redirects more than 5 times"},
-	{name: "a redirect to another host", serve: redirect("http://user:pass@elsewhere.test/load?token=hush"), state: scaling.Failed, says: "redirects to http://elsewhere.test/load, and"},
-	{name: "a redirect to another scheme", serve: redirectToScheme, state: scaling.Failed, says: "one scheme, host and port only"},
-	{name: "a redirect within the host", serve: redirects(5, `{"load": 0.5}`), value: 0.5},
-	{name: "one redirect too many", serve: redirects(6, `{"load": 0.5}`), state: scaling.Failed, says: "redirects more than 5 times"},
-}
-
-func status(code int, body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(code)
-		io.WriteString(w, body)
+func (v *vault) Value(_ context.Context, _, name, key string) (string, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	value, ok := v.values[name+"/"+key]
+	if !ok {
+		return "", fmt.Errorf("Secret %s has no key %s", name, key)
 	}
+	return value, nil
 }
 
-func truncated(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Length", "500")
-	io.WriteString(w, `{"load": 1}`)
+func (v *vault) put(name, value string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.values[name] = value
 }
 
-func reset(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
-
-func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-
-func drip(w http.ResponseWriter, r *http.Request) {
-	for r.Context().Err() == nil {
-		io.WriteString(w, " ")
-		w.(http.Flusher).Flush()
-		select {
-		case <-r.Context().Done():
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
-func redirect(to string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusFound) }
-}
-
-func redirectToScheme(w http.ResponseWriter, r *http.Request) {
-	http.Redirect(w, r, "https://"+r.Host+"/", http.StatusFound)
-}
-
-func redirects(n int, body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if steps := strings.Count(r.URL.Path, "on"); steps < n {
-			http.Redirect(w, r, "/"+strings.Repeat("on", steps+1), http.StatusTemporaryRedirect)
-			return
-		}
-		io.WriteString(w, body)
-	}
-}
-
-// TestConformance holds every kind of source to the same promises: a reading
-// is a good number, or a problem with its sentence, and never 0 for want of one.
+// TestConformance runs every trial for every kind.
 func TestConformance(t *testing.T) {
-	for kind, load := range kinds {
-		for _, b := range behaviours {
-			t.Run(kind+"/"+b.name, func(t *testing.T) {
-				t.Parallel()
-				server := httptest.NewServer(b.serve)
-				defer server.Close()
-				if b.timeout == 0 {
-					b.timeout = 10 * time.Second
-				}
-				begun := time.Now()
-				b.check(t, read(t, load(server.URL, b.timeout)), begun)
-			})
+	for name, k := range kinds {
+		for _, tr := range trials {
+			if !k.excused(tr) {
+				t.Run(name+"/"+tr.name, func(t *testing.T) { tr.run(t, k) })
+			}
 		}
 	}
 }
 
-func read(t *testing.T, l v1alpha1.Load) scaling.Reading {
+// excused reports whether a trial cannot happen to a kind.
+func (k kind) excused(tr trial) bool {
+	return k.cannot[tr.name] != "" || k.cannot[tr.group()] != ""
+}
+
+// TestEveryKindIsHeld wants no source in the API, no trial and no excuse forgotten.
+func TestEveryKindIsHeld(t *testing.T) {
+	if got, want := slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(kinds)), awaited...))), sourceFields(); !slices.Equal(got, want) {
+		t.Errorf("kinds has lines for %q, a Load has %q", got, want)
+	}
+	known := map[string]bool{}
+	for _, tr := range trials {
+		known[tr.name], known[tr.group()] = true, true
+	}
+	for name, k := range kinds {
+		for excused, reason := range k.cannot {
+			if !known[excused] || len(strings.Fields(reason)) < 3 {
+				t.Errorf("%s: cannot[%q] is %q; expected the name of a trial or a group, and a reason in a sentence", name, excused, reason)
+			}
+		}
+		if (k.tells == nil) == (k.open == nil) || (k.open == nil) != (k.says == nil) {
+			t.Errorf("%s: expected either open and says, or tells", name)
+		}
+	}
+}
+
+// sourceFields are the fields of a Load that say where it is read, in order.
+func sourceFields() []string {
+	fields := []string{"expression"}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[v1alpha1.Load]()) {
+		if f.Type.Kind() == reflect.Pointer && strings.HasSuffix(f.Type.Elem().Name(), "Source") {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			fields = append(fields, name)
+		}
+	}
+	slices.Sort(fields)
+	return fields
+}
+
+// run holds a kind to one trial.
+func (tr trial) run(t *testing.T, k kind) {
+	if !tr.frugal {
+		t.Parallel() // memory is counted for the whole program
+	}
+	begun := time.Now()
+	at := begun.Add(-tr.age)
+	if k.tells != nil {
+		if tr.wire != nil || tr.tls != nil || tr.secret {
+			t.Fatal("this trial is about a server, and the kind asks none: cannot should say why")
+		}
+		tr.check(t, k.tells(t, tr.number, at), begun)
+		return
+	}
+	handler := k.says(tr.number, at)
+	if tr.wire != nil {
+		handler = tr.wire(handler)
+	}
+	secrets := &vault{values: map[string]string{}}
+	if tr.secret {
+		handler = guarded(handler, secrets)
+	}
+	meter := &meter{}
+	ask := k.open(t, tr.site(t, meter.over(handler), secrets))
+	meter.start()
+	got := ask()
+	if tr.frugal {
+		meter.check(t)
+	}
+	tr.check(t, got, begun)
+	if tr.secret {
+		secrets.put("access/token", "hush-2")
+		tr.check(t, ask(), begun)
+	}
+}
+
+// site starts the trial's server and says how to get there.
+func (tr trial) site(t *testing.T, h http.Handler, secrets *vault) site {
 	t.Helper()
-	o := Options{Version: "v9", Door: anyDoor}
-	s, err := openOne(l, o)
+	timeout := tr.timeout
+	if timeout == 0 {
+		timeout = 10 * time.Second
+	}
+	s := site{
+		connection: v1alpha1.Connection{Timeout: &metav1.Duration{Duration: timeout}},
+		options: Options{
+			Version: "v9",
+			Door:    transport.NewDoor(transport.Options{Guard: transport.Guard{Operator: true}, Secrets: secrets}),
+		},
+	}
+	s.url = start(t, h, tr.tls, secrets)
+	if tr.tls != nil {
+		s.connection.TLS = tr.tls.settings()
+	}
+	if tr.secret {
+		s.connection.Auth = &v1alpha1.Auth{Bearer: secretOf("access", "token")}
+	}
+	s.options.Metrics = &rest.Config{Host: s.url}
+	host, err := url.Parse(s.url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.Read(context.Background(), o)
+	address := netip.MustParseAddrPort(host.Host).Addr().String()
+	s.pods = func(string) ([]Pod, bool) { return []Pod{{Name: "webui-1", Address: address, Ready: true}}, true }
+	return s
 }
 
-func (b behaviour) check(t *testing.T, got scaling.Reading, begun time.Time) {
+func secretOf(name, key string) *v1alpha1.SecretValue {
+	return &v1alpha1.SecretValue{SecretKeyRef: v1alpha1.SecretKey{Name: name, Key: key}}
+}
+
+// check compares what was read with what the trial wants.
+func (tr trial) check(t *testing.T, got scaling.Reading, begun time.Time) {
 	t.Helper()
-	if got.Load != "backend" || got.Problem != b.state || got.Value != b.value {
-		t.Errorf("got %+v, want value %v, problem %q", got, b.value, b.state)
+	if got.Load != "backend" {
+		t.Errorf("the reading is of load %q, expected backend", got.Load)
 	}
-	if !strings.Contains(got.Message, b.says) || (got.Message == "") != (b.state == "") {
-		t.Errorf("message %q, want it to contain %q", got.Message, b.says)
+	if strings.Contains(got.Message, "hush") {
+		t.Errorf("message %q gives a secret away", got.Message)
 	}
-	for _, hush := range []string{"hush", "pass"} {
-		if strings.Contains(got.Message, hush) {
-			t.Errorf("message %q gives a secret away", got.Message)
-		}
+	if got.Problem == "" {
+		tr.checkNumber(t, got, begun)
+		return
 	}
-	if b.state != "" && !got.At.IsZero() {
-		t.Errorf("a first reading with a problem has time %s", got.At)
+	if !slices.Contains(tr.want.problems, got.Problem) {
+		t.Errorf("got %q (%s), want %v", got.Problem, got.Message, tr.want)
 	}
-	if b.state == "" && (got.At.Before(begun) || got.At.After(time.Now())) {
-		t.Errorf("read at %s, which is not between %s and now", got.At, begun)
+	if got.Message == "" || len(got.Message) > 4*sentenceLimit {
+		t.Errorf("message of %d bytes: %q", len(got.Message), got.Message)
+	}
+	if got.Value != 0 || !got.At.IsZero() {
+		t.Errorf("a first reading with a problem has value %v and time %s", got.Value, got.At)
 	}
 }
 
-// TestEndlessAnswer wants an answer without end to be cut at the limit, whether
-// it is the right page or an error's.
-func TestEndlessAnswer(t *testing.T) {
-	for kind, load := range kinds {
-		for _, code := range []int{200, 503} {
-			t.Run(fmt.Sprint(kind, code), func(t *testing.T) {
-				var wrote atomic.Int64
-				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-					w.WriteHeader(code)
-					block := []byte(strings.Repeat("1", 32<<10))
-					for {
-						n, err := w.Write(block)
-						wrote.Add(int64(n))
-						if err != nil {
-							return
-						}
-					}
-				}))
-				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
-				got := read(t, load(server.URL, 20*time.Second))
-				runtime.ReadMemStats(&after)
-				server.Close() // waits for the handler to end
-				if got.Problem == "" {
-					t.Fatalf("got %+v, want a problem", got)
-				}
-				if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 12 {
-					t.Errorf("allocated %d MiB", mib)
-				}
-				if mib := wrote.Load() >> 20; mib > 32 { // the limit and what the sockets buffer
-					t.Errorf("took %d MiB from the server", mib)
-				}
-			})
-		}
+// checkNumber wants the right number, as of when it was true: to the second, which
+// is what some kinds count in.
+func (tr trial) checkNumber(t *testing.T, got scaling.Reading, begun time.Time) {
+	t.Helper()
+	if !tr.want.number || got.Value != tr.want.value {
+		t.Errorf("got %v, want %v", got.Value, tr.want)
+	}
+	if got.Message != "" {
+		t.Errorf("a good reading has message %q", got.Message)
+	}
+	told := begun.Add(-tr.age)
+	if got.At.After(time.Now()) || tr.age >= 0 && got.At.Before(told.Add(-time.Second)) || tr.age > 0 && got.At.After(told.Add(time.Second)) {
+		t.Errorf("read as of %s; it was true at %s, and now is %s", got.At, told, time.Now())
 	}
 }

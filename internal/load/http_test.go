@@ -2,16 +2,12 @@ package load
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -27,6 +23,25 @@ import (
 	"cusme.dev/cusme/api/v1alpha1"
 	"cusme.dev/cusme/internal/scaling"
 )
+
+// httpKind holds the number and its time as JSON.
+var httpKind = kind{
+	open: byAsking(func(s site) v1alpha1.Load {
+		return v1alpha1.Load{Name: "backend", HTTP: &v1alpha1.HTTPSource{
+			URL: s.url + "/load", Value: "body.load", ObservedAt: "timestamp(body.at)", Connection: s.connection,
+		}}
+	}),
+	says: func(number string, at time.Time) http.Handler {
+		if number != "" {
+			number = `"load": ` + number + `, `
+		}
+		return says(fmt.Sprintf(`{%s"at": %q}`, number, at.Format(time.RFC3339Nano)))
+	},
+	cannot: map[string]string{
+		"credentials": "credentials are not brought yet",
+		"tls/known":   "authorities are not read from Secrets yet",
+	},
+}
 
 // TestOpenRefuses wants every field that cannot be understood named, with a
 // sentence that says what to write instead.
@@ -252,33 +267,6 @@ func TestTLS(t *testing.T) {
 			}
 		})
 	}
-}
-
-func authority(t *testing.T) (*x509.Certificate, *ecdsa.PrivateKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, ca, ca, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if ca, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	return ca, key
-}
-
-func issue(t *testing.T, c x509.Certificate, ca *x509.Certificate, key *ecdsa.PrivateKey) tls.Certificate {
-	t.Helper()
-	c.SerialNumber = big.NewInt(2)
-	der, err := x509.CreateCertificate(rand.Reader, &c, ca, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // TestHTTPSRedirectsNotToHTTP: what was asked over TLS is not read without it.

@@ -82,7 +82,7 @@ func TestPodAnswers(t *testing.T) {
 		"no content":       {byValue("false"), status(204, ""), scaling.Working, "answered 204"},
 		"hanging":          {byValue("false"), hang, scaling.Working, "no whole answer within"},
 		"dripping":         {byValue("false"), drip, scaling.Working, "no whole answer within"},
-		"reset":            {byValue("false"), reset, scaling.Working, "gave no answer"},
+		"reset":            {byValue("false"), abort, scaling.Working, "gave no answer"},
 		"off its host":     {byValue("false"), redirect("http://elsewhere.test/?token=hush"), scaling.Working, "redirects to http://elsewhere.test/, and"},
 		"the limit itself": {byMetric, says("# TYPE gpu_util gauge\ngpu_util 5\n"), scaling.Idle, ""},
 		"above it":         {byMetric, says("gpu_util 5.1\n"), scaling.Working, ""},
