@@ -125,9 +125,6 @@ func TestRequest(t *testing.T) {
 	if n := connections.Load(); n != 1 {
 		t.Errorf("three requests took %d connections, want 1", n)
 	}
-	if e.(*httpEndpoint).transport.(*http.Transport).Proxy != nil {
-		t.Error("a proxy may be asked")
-	}
 	if got := userAgent(Options{}); got != "cusme/dev" {
 		t.Errorf("user agent %q without a version", got)
 	}

@@ -11,15 +11,19 @@ package transport
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
+
+	"cusme.dev/cusme/api/v1alpha1"
 )
 
 // Options of a Door. The zero value has the strictest guard, and no credentials.
 type Options struct {
-	// UserAgent is told to every endpoint.
+	// UserAgent is told to every endpoint by requests that do not name one.
 	UserAgent string
 	// Guard says who may be reached.
 	Guard Guard
@@ -39,25 +43,37 @@ type Secrets interface {
 	Value(ctx context.Context, namespace, name, key string) (string, error)
 }
 
+const (
+	// dialTimeout bounds a dial that goes on for a request which has given up.
+	dialTimeout = 30 * time.Second
+	// handshakeTimeout bounds a TLS handshake in the same way.
+	handshakeTimeout = 10 * time.Second
+	// idleTimeout is how long a connection waits for the next request.
+	idleTimeout = 5 * time.Minute
+	// idlePerHost is how many do. A poller needs one, beside one that its predecessor may leave.
+	idlePerHost = 2
+	// headerLimit is the longest head of an answer, in bytes.
+	headerLimit = 64 << 10
+	// pingAfter is the silence after which an HTTP/2 connection is asked whether
+	// it still stands; else all requests would wait for one that is dead.
+	pingAfter = 15 * time.Second
+)
+
 // A Door leads out. All methods may be called at any time from anywhere.
 type Door struct {
 	Options
-	dialer net.Dialer
+	hosts *hosts
 }
 
 // NewDoor returns a door.
-func NewDoor(o Options) *Door { return &Door{Options: o} }
+func NewDoor(o Options) *Door { return &Door{Options: o, hosts: &hosts{}} }
 
-// RoundTripper returns what sends requests with an access's credentials. It
-// keeps connections for the next request until CloseIdleConnections.
-func (d *Door) RoundTripper(a Access) (RoundTripper, error) {
-	return &http.Transport{
-		DialContext:            d.DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: a.connection().TLS != nil && a.connection().TLS.InsecureSkipVerify},
-		MaxIdleConnsPerHost:    1,
-		IdleConnTimeout:        5 * time.Minute,
-		MaxResponseHeaderBytes: 64 << 10,
-	}, nil
+// WithoutProxy returns the same door, without its proxy: the way to pods, whose
+// addresses are of the cluster's own network.
+func (d *Door) WithoutProxy() *Door {
+	direct := *d
+	direct.Proxy = nil
+	return &direct
 }
 
 // RoundTripper is an http.RoundTripper that keeps connections.
@@ -66,7 +82,76 @@ type RoundTripper interface {
 	CloseIdleConnections()
 }
 
-// DialContext connects to an address, unless the guard refuses it.
+// RoundTripper returns what sends requests with an access's credentials, each
+// with the Secrets as they are when it is sent. It keeps connections for the
+// next request until CloseIdleConnections; a certificate that changed in its
+// Secret ends them. To one host and port at most 16 requests of the whole door
+// are under way at a time, until their bodies are closed; others wait, as long as
+// their context lets them.
+//
+// Nothing is read or dialled before the first request, whose error says what is
+// missing and names its field, such as auth.bearer. Redirects are refused that
+// lead to another scheme, host or port. Compressed answers are decompressed
+// while they are read. Secrets stand in no error; what an endpoint answers may
+// repeat them, and Mask hides that.
+func (d *Door) RoundTripper(a Access) (RoundTripper, error) {
+	return newCarrier(d, a), nil
+}
+
+// Mask hides, in a text, every secret that a RoundTripper of a Door has sent,
+// in the forms in which it was sent: for messages that repeat an answer. Of
+// another RoundTripper it hides nothing.
+func Mask(t http.RoundTripper) *strings.Replacer {
+	if c, ok := t.(*carrier); ok {
+		return c.keys.mask()
+	}
+	return strings.NewReplacer()
+}
+
+// Value returns a value out of a Secret of a namespace as it is now, without
+// white space around it. It waits no longer than ctx. The error says what is
+// missing: the right to read the Secret, the Secret, its key, or a value.
+func (d *Door) Value(ctx context.Context, namespace string, v v1alpha1.SecretValue) (string, error) {
+	return d.keyring(namespace).value(ctx, v.SecretKeyRef)
+}
+
+// TLSConfig returns TLS settings with what their Secrets hold now. It waits no
+// longer than ctx. TLS 1.2 is the least. The error names the field, such as tls.ca.
+func (d *Door) TLSConfig(ctx context.Context, namespace string, spec *v1alpha1.TLS) (*tls.Config, error) {
+	m, err := d.keyring(namespace).material(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	return m.config(spec)
+}
+
+// DialContext connects to an address, unless the guard refuses it. No proxy is
+// asked. Networks other than TCP lead to no load and are refused.
 func (d *Door) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	return d.dialer.DialContext(ctx, network, address)
+	if !strings.HasPrefix(network, "tcp") {
+		return nil, errors.New("expected a network of TCP, got " + network)
+	}
+	dialer := net.Dialer{Timeout: dialTimeout}
+	return dialer.DialContext(ctx, network, address)
+}
+
+// transport keeps connections that were made with the same TLS settings.
+func (d *Door) transport(config *tls.Config) *http.Transport {
+	t := &http.Transport{
+		DialContext:            d.DialContext,
+		TLSClientConfig:        config,
+		TLSHandshakeTimeout:    handshakeTimeout,
+		MaxIdleConnsPerHost:    idlePerHost,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: headerLimit,
+		Protocols:              &http.Protocols{},
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter},
+	}
+	t.Protocols.SetHTTP1(true)
+	t.Protocols.SetHTTP2(true)
+	if d.Proxy != nil {
+		t.Proxy = http.ProxyURL(d.Proxy)
+		t.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext // to the proxy, which the operator named
+	}
+	return t
 }
