@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ import (
 
 	"cusme.dev/cusme/api/v1alpha1"
 	"cusme.dev/cusme/internal/scaling"
+	"cusme.dev/cusme/internal/transport"
 )
 
 // httpKind holds the number and its time as JSON.
@@ -215,12 +217,21 @@ func TestUnaskableEndpoint(t *testing.T) {
 	}
 }
 
+// oneSecret is the value of every key of every Secret.
+type oneSecret string
+
+func (s oneSecret) Value(context.Context, string, string, string) (string, error) {
+	return string(s), nil
+}
+
 // TestTLS wants a certificate believed only for its own host, in its own time
 // and from an authority that is known, unless the user gave that up.
 func TestTLS(t *testing.T) {
 	ca, key := authority(t)
-	known := x509.NewCertPool()
-	known.AddCert(ca)
+	door := transport.NewDoor(transport.Options{
+		Guard:   transport.Guard{Operator: true},
+		Secrets: oneSecret(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Raw})),
+	})
 	now := time.Now()
 	valid := x509.Certificate{IPAddresses: []net.IP{{127, 0, 0, 1}}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}
 	expired, elsewhere := valid, valid
@@ -228,19 +239,19 @@ func TestTLS(t *testing.T) {
 	elsewhere.IPAddresses, elsewhere.DNSNames = nil, []string{"elsewhere.test"}
 	for name, c := range map[string]struct {
 		certificate x509.Certificate
-		roots       *x509.CertPool
+		known       bool // the authority, to cusme
 		insecure    bool
 		version     uint16 // the newest the server speaks
 		says        string // empty: accepted
 	}{
-		"known":                   {certificate: valid, roots: known},
+		"known":                   {certificate: valid, known: true},
 		"unknown authority":       {certificate: valid, says: "certificate signed by unknown authority"},
 		"unknown, skipped":        {certificate: valid, insecure: true},
-		"expired":                 {certificate: expired, roots: known, says: "its certificate is valid from "},
+		"expired":                 {certificate: expired, known: true, says: "its certificate is valid from "},
 		"expired, skipped":        {certificate: expired, insecure: true},
-		"another host":            {certificate: elsewhere, roots: known, says: "doesn't contain any IP SANs"},
+		"another host":            {certificate: elsewhere, known: true, says: "doesn't contain any IP SANs"},
 		"another host, skipped":   {certificate: elsewhere, insecure: true},
-		"TLS 1.1":                 {certificate: valid, roots: known, version: tls.VersionTLS11, says: "protocol version"},
+		"TLS 1.1":                 {certificate: valid, known: true, version: tls.VersionTLS11, says: "protocol version"},
 		"TLS 1.1, though skipped": {certificate: valid, insecure: true, version: tls.VersionTLS11, says: "protocol version"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -251,13 +262,15 @@ func TestTLS(t *testing.T) {
 			defer server.Close()
 			l := httpLoad(server.URL, 10*time.Second)
 			l.HTTP.TLS = &v1alpha1.TLS{InsecureSkipVerify: c.insecure}
-			s, err := openOne(l, Options{Door: anyDoor})
+			if c.known {
+				l.HTTP.TLS.CA = &v1alpha1.SecretValue{SecretKeyRef: v1alpha1.SecretKey{Name: "backend", Key: "ca.crt"}}
+			}
+			s, err := openOne(l, Options{Door: door})
 			if err != nil {
 				t.Fatal(err)
 			}
-			e := s.from.connect(surroundings{Options: Options{Door: anyDoor}}).(*httpEndpoint)
+			e := s.from.connect(surroundings{Options: Options{Door: door}})
 			defer e.close()
-			e.transport.(*http.Transport).TLSClientConfig.RootCAs = c.roots
 			got := s.reading(understand(e.ask(context.Background(), 5*time.Second)))
 			if (got.Problem == "") != (c.says == "") || !strings.Contains(got.Message, c.says) {
 				t.Errorf("got %+v, want %q", got, c.says)
