@@ -46,24 +46,31 @@ func parse(text []byte, format v1alpha1.Format) (any, error) {
 	}
 }
 
-// parseJSON reads exactly one JSON value. Nothing of the text is repeated in an
-// error but the character that does not belong: it is somebody else's data.
 func parseJSON(text []byte) (any, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
 	var body any
-	switch err := d.Decode(&body); {
-	case errors.Is(err, io.EOF):
-		return nil, invalid("the answer is empty; expected JSON")
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, invalid("the answer breaks off after %d bytes; expected whole JSON", len(text))
-	case err != nil:
-		return nil, invalid("the answer is not JSON: %w", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, invalid("the answer goes on after its JSON ends; expected one JSON value")
+	if err := decodeJSON(text, &body); err != nil {
+		return nil, err
 	}
 	return doubles(body), nil
+}
+
+// decodeJSON reads exactly one JSON value. Nothing of the text is repeated in an
+// error but the character that does not belong: it is somebody else's data.
+func decodeJSON(text []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	switch err := d.Decode(into); {
+	case errors.Is(err, io.EOF):
+		return invalid("the answer is empty; expected JSON")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return invalid("the answer breaks off after %d bytes; expected whole JSON", len(text))
+	case err != nil:
+		return invalid("the answer is not JSON: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return invalid("the answer goes on after its JSON ends; expected one JSON value")
+	}
+	return nil
 }
 
 // doubles turns every number into a double, as CEL maps JSON. An application

@@ -3,8 +3,13 @@ package load
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 )
@@ -12,37 +17,107 @@ import (
 // textFormat asks for Prometheus' text format, in an Accept header.
 const textFormat = "text/plain;version=0.0.4"
 
-// total adds up the samples of a gauge, counter or untyped metric in Prometheus
-// text, whatever their labels. Nothing of the text is repeated in an error: it
+// A selector picks samples of a gauge, counter or untyped metric. Without labels
+// it picks all of them.
+type selector struct {
+	metric string
+	labels map[string]string
+}
+
+func (s selector) String() string {
+	if len(s.labels) == 0 {
+		return s.metric
+	}
+	pairs := make([]string, 0, len(s.labels))
+	for _, name := range slices.Sorted(maps.Keys(s.labels)) {
+		pairs = append(pairs, fmt.Sprintf("%s=%q", name, s.labels[name]))
+	}
+	return s.metric + "{" + strings.Join(pairs, ",") + "}"
+}
+
+// samples returns the values that a selector picks out of Prometheus text, at
+// least one, whose sum is finite. Nothing of the text is repeated in an error: it
 // is somebody else's data.
-func total(text []byte, metric string) (float64, error) {
+func samples(text []byte, s selector) ([]float64, error) {
+	family, err := familyOf(text, s.metric)
+	if err != nil {
+		return nil, err
+	}
+	var values []float64
+	sum := 0.0
+	for _, m := range family.GetMetric() {
+		if !s.picks(m) {
+			continue
+		}
+		value, ok := valueOf(m)
+		if !ok {
+			return nil, invalid("%s is a %s, expected a gauge, a counter or an untyped metric", s.metric, family.GetType())
+		}
+		values = append(values, value)
+		sum += value
+	}
+	if len(values) == 0 {
+		return nil, invalid("the answer has no sample of %s", s)
+	}
+	if math.IsNaN(sum) || math.IsInf(sum, 0) {
+		return nil, invalid("the samples of %s add up to %v, expected a finite number", s, sum)
+	}
+	return values, nil
+}
+
+// familyOf returns all samples of a metric; nil when there are none.
+func familyOf(text []byte, metric string) (*dto.MetricFamily, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
 	if at := (expfmt.ParseError{}); errors.As(err, &at) {
-		return 0, invalid("the answer is not Prometheus text: line %d cannot be read", at.Line)
+		return nil, invalid("the answer is not Prometheus text: line %d cannot be read", at.Line)
 	}
 	if err != nil {
-		return 0, invalid("the answer is not Prometheus text: %s", printable(err.Error(), sentenceLimit))
+		return nil, invalid("the answer is not Prometheus text: %s", printable(err.Error(), sentenceLimit))
 	}
-	family := families[metric]
-	if family == nil {
-		return 0, invalid("the answer has no sample of %s", metric)
-	}
-	sum := 0.0
-	for _, m := range family.GetMetric() {
-		switch {
-		case m.Gauge != nil:
-			sum += m.Gauge.GetValue()
-		case m.Counter != nil:
-			sum += m.Counter.GetValue()
-		case m.Untyped != nil:
-			sum += m.Untyped.GetValue()
-		default:
-			return 0, invalid("%s is a %s, expected a gauge, a counter or an untyped metric", metric, family.GetType())
+	return families[metric], nil
+}
+
+// picks reports whether a sample has all the labels asked for.
+func (s selector) picks(m *dto.Metric) bool {
+	found := 0
+	for _, l := range m.GetLabel() {
+		if want, ok := s.labels[l.GetName()]; ok && l.GetValue() == want {
+			found++
 		}
 	}
-	if math.IsNaN(sum) || math.IsInf(sum, 0) {
-		return 0, invalid("the samples of %s add up to %v, expected a finite number", metric, sum)
+	return found == len(s.labels)
+}
+
+func valueOf(m *dto.Metric) (value float64, ok bool) {
+	switch {
+	case m.Gauge != nil:
+		return m.Gauge.GetValue(), true
+	case m.Counter != nil:
+		return m.Counter.GetValue(), true
+	case m.Untyped != nil:
+		return m.Untyped.GetValue(), true
 	}
-	return sum, nil
+	return 0, false
+}
+
+// one makes one number of several, of which there is at least one: avg, max, sum
+// or p90. p90 is one of them (nearest rank), so that of fewer than ten it is the
+// greatest.
+func one(values []float64, by string) float64 {
+	switch by {
+	case "max":
+		return slices.Max(values)
+	case "p90":
+		sorted := slices.Sorted(slices.Values(values))
+		return sorted[int(math.Ceil(0.9*float64(len(sorted))))-1]
+	}
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	if by == "avg" {
+		return sum / float64(len(values))
+	}
+	return sum
 }

@@ -150,36 +150,13 @@ func (in *inquirer) take(pods []Candidate) []Candidate {
 	return left
 }
 
-// said is what came back from a pod.
-type said struct {
-	uid    string
-	answer answer
-	err    error
-}
-
-// inquire asks pods, and hears one answer of each. Answers are understood one
-// after the other: parsed, thirty-two at a time could take a gigabyte.
+// inquire asks pods, and hears one answer of each.
 func (r *Readings) inquire(in *inquirer, pods []Candidate) {
 	ctx, cancel := context.WithTimeout(in.context, askTimeout)
 	defer cancel()
-	queue := make(chan Candidate, len(pods))
-	for _, pod := range pods {
-		queue <- pod
-	}
-	close(queue)
-	answers := make(chan said)
-	for range min(len(pods), askersLimit) {
-		r.running.Go(func() {
-			for pod := range queue {
-				a, err := r.ask(ctx, in.question, pod.Address)
-				answers <- said{pod.UID, a, err}
-			}
-		})
-	}
-	for range pods {
-		s := <-answers
-		r.hear(in, s.uid, in.judge(ctx, s))
-	}
+	askEach(len(pods), askersLimit,
+		func(i int) (answer, error) { return r.ask(ctx, in.question, pods[i].Address) },
+		func(e echo) { r.hear(in, pods[e.index].UID, in.judge(ctx, e)) })
 }
 
 // errLate is the fault of a pod that others left no time for.
@@ -199,14 +176,14 @@ func (r *Readings) ask(ctx context.Context, q question, pod string) (answer, err
 
 // judge says what an answer comes to. One that waited too long to be understood
 // is late as well, so that an expensive expression delays no wake.
-func (in *inquirer) judge(ctx context.Context, s said) heard {
-	err := s.err
+func (in *inquirer) judge(ctx context.Context, e echo) heard {
+	err := e.err
 	if err == nil && ctx.Err() != nil {
 		err = errLate
 	}
 	busy := false
 	if err == nil {
-		busy, err = in.busy(s.answer)
+		busy, err = in.busy(e.answer)
 	}
 	switch {
 	case err != nil:

@@ -292,7 +292,7 @@ func TestAnswerUnderstoodTooLate(t *testing.T) {
 	}
 	in := &inquirer{probe: p}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := said{uid: "pod", answer: answer{body: []byte(idle)}}
+	s := echo{answer: answer{body: []byte(idle)}}
 	if got := in.judge(ctx, s); got.busy != scaling.Idle || got.silence != "" {
 		t.Errorf("in time: %+v", got)
 	}

@@ -196,9 +196,7 @@ func sound(f float64, says string) (float64, error) {
 	return f, nil
 }
 
-// moment evaluates to a time not after the answer came. Clocks differ a little,
-// so a time slightly ahead counts as now; further ahead, nothing can be said
-// about the reading's age.
+// moment evaluates to a time not after the answer came.
 func (e expression) moment(d document) (time.Time, error) {
 	out, err := e.eval(d)
 	if err != nil {
@@ -215,13 +213,21 @@ func (e expression) moment(d document) (time.Time, error) {
 	default:
 		return at, invalid("%s yielded %s, expected a timestamp", e.field, typeName(v))
 	}
-	switch ahead := at.Sub(d.received); {
-	case ahead > clockSkew:
-		return at, invalid("%s is %s ahead of cusme's clock, so the age of the reading is unknown: check the clocks of both", e.field, ahead.Round(time.Second))
-	case ahead > 0:
-		return d.received, nil
-	case at.IsZero():
+	if at.IsZero() {
 		return at, invalid("%s is the year 1, as of a time that was never set", e.field)
+	}
+	return notAhead(at, d.received, e.field)
+}
+
+// notAhead returns a reading's own time, which is not after its answer came.
+// Clocks differ a little, so a time slightly ahead counts as now; further ahead,
+// nothing can be said about the reading's age.
+func notAhead(at, received time.Time, says string) (time.Time, error) {
+	switch ahead := at.Sub(received); {
+	case ahead > clockSkew:
+		return at, invalid("%s is %s ahead of cusme's clock, so the age of the reading is unknown: check the clocks of both", says, ahead.Round(time.Second))
+	case ahead > 0:
+		return received, nil
 	}
 	return at, nil
 }

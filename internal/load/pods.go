@@ -1,10 +1,24 @@
 package load
 
 import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
 
 	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/scaling"
+	"cusme.dev/cusme/internal/transport"
 )
+
+// podsAtATime is how many pods of one load are asked at a time.
+const podsAtATime = 16
 
 // A Pod is one of a target's pods as loads are read from it.
 type Pod struct {
@@ -20,8 +34,19 @@ type Pod struct {
 func (r *Readings) SeePods(scaler string, pods []Pod) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.scalers[scaler] != nil {
-		r.rosters[scaler] = pods
+	f := r.scalers[scaler]
+	if f == nil {
+		return
+	}
+	_, known := r.rosters[scaler]
+	r.rosters[scaler] = pods
+	if known {
+		return
+	}
+	for _, s := range f.subs {
+		if _, ok := s.source.from.(podsAddress); ok {
+			signal(s.poller.nudged)
+		}
 	}
 }
 
@@ -33,6 +58,213 @@ func (r *Readings) roster(scaler string) ([]Pod, bool) {
 	return pods, known
 }
 
-func openPods(_ place, field string, _ v1alpha1.PodsSource) (Source, error) {
-	return Source{}, fmt.Errorf("%s: pods are not asked yet", field)
+// openPods understands a load that is read from pods; field is its path in the spec.
+func openPods(p place, field string, spec v1alpha1.PodsSource) (Source, error) {
+	access, accessErr := transport.AccessOf(p.namespace(), spec.Connection)
+	timeout, timeoutErr := timeoutOf(field, spec.Timeout)
+	_, understandErr := understandPod(strings.TrimSuffix(field, "pods"), spec)
+	spec.Connection = v1alpha1.Connection{}
+	text, textErr := json.Marshal(spec)
+	if err := errors.Join(checkPods(field, spec), timeoutErr, accessErr, understandErr, textErr); err != nil {
+		return Source{}, err
+	}
+	return Source{from: podsAddress{p.scaler, string(text), access}, timeout: timeout}, nil
+}
+
+// checkPods refuses what the API server should have refused: a path without its
+// slash would lead to another host, and a word that is not known would be
+// taken for the default.
+func checkPods(field string, spec v1alpha1.PodsSource) error {
+	_, unreadable := url.Parse("http://pod" + spec.Path)
+	by := []string{spec.By}
+	if spec.Metric != nil {
+		by = append(by, spec.Metric.By)
+	}
+	switch {
+	case spec.Port < 1 || spec.Port > 65535:
+		return fmt.Errorf("%s.port: expected 1 to 65535, got %d", field, spec.Port)
+	case spec.Path != "" && !strings.HasPrefix(spec.Path, "/") || unreadable != nil:
+		return fmt.Errorf("%s.path: expected a path that begins with /, such as /metrics, got %q", field, spec.Path)
+	case !slices.Contains([]string{"", "HTTP", "HTTPS"}, spec.Scheme):
+		return fmt.Errorf("%s.scheme: expected HTTP or HTTPS, got %q", field, spec.Scheme)
+	case slices.ContainsFunc(by, func(by string) bool { return !slices.Contains([]string{"", "avg", "max", "sum", "p90"}, by) }):
+		return fmt.Errorf("%s: expected by to be avg, max, sum or p90, got %q", field, by)
+	case !slices.Contains([]v1alpha1.Missing{"", v1alpha1.NeverShrink, v1alpha1.IgnoreMissing, v1alpha1.FailMissing}, spec.Missing):
+		return fmt.Errorf("%s.missing: expected NeverShrink, Ignore or Fail, got %q", field, spec.Missing)
+	}
+	return nil
+}
+
+// understandPod returns what finds the number in one pod's answer. in is what
+// the source is in, such as "loads[backend].".
+func understandPod(in string, spec v1alpha1.PodsSource) (func(answer) (float64, error), error) {
+	switch {
+	case spec.Metric == nil && spec.Value == "":
+		return nil, fmt.Errorf("%spods: expected exactly one of value and metric, got none: add value", in)
+	case spec.Metric != nil && spec.Value != "":
+		return nil, fmt.Errorf("%spods: expected exactly one of value and metric, got both: leave one out", in)
+	case spec.Metric != nil:
+		return ofMetric(*spec.Metric), nil
+	}
+	value, err := compile(in, "pods.value", spec.Value, aNumber)
+	return func(a answer) (float64, error) {
+		d := understand(a, nil)
+		if d.err != nil {
+			return 0, d.err
+		}
+		return value.number(d)
+	}, err
+}
+
+func ofMetric(m v1alpha1.PodMetric) func(answer) (float64, error) {
+	s := selector{m.Name, m.Labels}
+	return func(a answer) (float64, error) {
+		values, err := samples(a.body, s)
+		if err != nil {
+			return 0, err
+		}
+		return sound(one(values, cmp.Or(m.By, "sum")), s.String()+" is")
+	}
+}
+
+// podsAddress is a question to the pods of one scaler's target.
+type podsAddress struct {
+	scaler   string
+	question string // the source as JSON, without its connection
+	access   transport.Access
+}
+
+func (a podsAddress) connect(s surroundings) endpoint {
+	e := &podsEndpoint{podsAddress: a, surroundings: s}
+	decodeErr := json.Unmarshal([]byte(a.question), &e.spec)
+	number, numberErr := understandPod("", e.spec)
+	transport, transportErr := s.direct().RoundTripper(a.access)
+	e.number, e.transport = number, transport
+	e.broken = errors.Join(decodeErr, numberErr, transportErr)
+	return e
+}
+
+// direct is the door without its proxy, which knows no way to pods.
+func (o Options) direct() *transport.Door {
+	options := o.door().Options
+	options.Proxy = nil
+	return transport.NewDoor(options)
+}
+
+// podsEndpoint asks the pods that are ready at the time.
+type podsEndpoint struct {
+	podsAddress
+	surroundings
+	spec      v1alpha1.PodsSource
+	number    func(answer) (float64, error)
+	transport transport.RoundTripper
+	broken    error
+}
+
+func (e *podsEndpoint) close() {
+	if e.transport != nil {
+		e.transport.CloseIdleConnections()
+	}
+}
+
+func (e *podsEndpoint) ask(ctx context.Context, within time.Duration) (answer, error) {
+	if e.broken != nil {
+		return answer{}, failed("pods cannot be asked: %w", e.broken)
+	}
+	if e.pods == nil {
+		return answer{}, failed("pods can be asked only where the target is watched")
+	}
+	pods, known := e.pods(e.scaler)
+	if !known {
+		return answer{}, fault{scaling.Pending, errors.New("the pods have not been seen yet")}
+	}
+	ready := slices.DeleteFunc(slices.Clone(pods), func(p Pod) bool { return !p.Ready })
+	if len(ready) == 0 {
+		return answer{}, failed("no pod is ready, so there is none to ask")
+	}
+	return e.survey(ctx, within, ready).answer(e.spec)
+}
+
+// survey asks pods. Where they have to wait for each other, one that hangs has
+// half of the time, so that there is as much for those behind it.
+func (e *podsEndpoint) survey(ctx context.Context, within time.Duration, pods []Pod) survey {
+	if len(pods) > podsAtATime {
+		within /= 2
+	}
+	s := survey{asked: len(pods)}
+	askEach(len(pods), podsAtATime,
+		func(i int) (answer, error) {
+			ctx, cancel := context.WithTimeout(ctx, within)
+			defer cancel()
+			return e.askPod(ctx, within, pods[i])
+		},
+		func(heard echo) {
+			value, err := 0.0, heard.err
+			if err == nil {
+				value, err = e.number(heard.answer)
+			}
+			s.note(pods[heard.index].Name, value, heard.answer.at, err)
+		})
+	s.received = time.Now()
+	return s
+}
+
+// askPod asks one pod. Its address must be an IP: anything else could lead elsewhere.
+func (e *podsEndpoint) askPod(ctx context.Context, within time.Duration, p Pod) (answer, error) {
+	ip, err := podIP(p.Address)
+	if err != nil {
+		return answer{}, err
+	}
+	a := httpAddress{
+		url:    strings.ToLower(cmp.Or(e.spec.Scheme, "HTTP")) + "://" + netip.AddrPortFrom(ip, uint16(e.spec.Port)).String() + cmp.Or(e.spec.Path, "/metrics"),
+		access: e.access,
+	}
+	if e.spec.Metric != nil {
+		a.format = v1alpha1.Prometheus
+	}
+	return a.over(e.transport, e.Options).ask(ctx, within)
+}
+
+// A survey is what several pods said.
+type survey struct {
+	asked    int
+	values   []float64
+	oldest   time.Time // of the answers behind values
+	received time.Time
+	silent   string // the first by name of the pods that gave no number
+	why      error
+}
+
+// note notes what a pod said, or why it said nothing. Of the silent pods always
+// the same one is remembered, so that messages stand still.
+func (s *survey) note(pod string, value float64, at time.Time, err error) {
+	if err != nil {
+		if s.why == nil || pod < s.silent {
+			s.silent, s.why = pod, err
+		}
+		return
+	}
+	if len(s.values) == 0 || at.Before(s.oldest) {
+		s.oldest = at
+	}
+	s.values = append(s.values, value)
+}
+
+// answer makes one number of the pods'.
+func (s survey) answer(spec v1alpha1.PodsSource) (answer, error) {
+	if len(s.values) == 0 {
+		return answer{}, failed("none of %d ready pods gave a number, such as %s: %w", s.asked, s.silent, s.why)
+	}
+	value := one(s.values, cmp.Or(spec.By, "avg"))
+	a := answer{number: &value, received: s.received, at: s.oldest}
+	missing := s.asked - len(s.values)
+	if missing == 0 || spec.Missing == v1alpha1.IgnoreMissing {
+		return a, nil
+	}
+	gap := failed("%d of %d ready pods gave no number, such as %s: %w", missing, s.asked, s.silent, s.why)
+	if spec.Missing == v1alpha1.FailMissing {
+		return answer{}, gap
+	}
+	a.partial = gap.Error()
+	return a, nil
 }

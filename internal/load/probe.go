@@ -87,12 +87,9 @@ func podTransport(door *transport.Door) *http.Transport {
 // at is where a pod answers. Its address must be an IP: anything else could
 // lead elsewhere.
 func (q question) at(pod string) (httpAddress, error) {
-	if pod == "" {
-		return httpAddress{}, failed("the pod has no address yet")
-	}
-	ip, err := netip.ParseAddr(pod)
+	ip, err := podIP(pod)
 	if err != nil {
-		return httpAddress{}, failed("expected the pod's address to be an IP, got %q", printable(pod, excerptLimit))
+		return httpAddress{}, err
 	}
 	a := httpAddress{url: "http://" + netip.AddrPortFrom(ip, uint16(q.port)).String() + q.path}
 	if q.metric != "" {
@@ -101,11 +98,22 @@ func (q question) at(pod string) (httpAddress, error) {
 	return a, nil
 }
 
+func podIP(address string) (netip.Addr, error) {
+	if address == "" {
+		return netip.Addr{}, failed("the pod has no address yet")
+	}
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return ip, failed("expected the pod's address to be an IP, got %q", printable(address, excerptLimit))
+	}
+	return ip, nil
+}
+
 // busy says whether an answer is that of a busy pod.
 func (p probe) busy(a answer) (bool, error) {
 	if p.metric != "" {
-		sum, err := total(a.body, p.metric)
-		return sum > p.above, err
+		values, err := samples(a.body, selector{metric: p.metric})
+		return err == nil && one(values, "sum") > p.above, err
 	}
 	d := understand(a, nil)
 	if d.err != nil {
