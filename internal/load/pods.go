@@ -233,12 +233,14 @@ type survey struct {
 	received time.Time
 	silent   string // the first by name of the pods that gave no number
 	why      error
+	failed   bool // one of them gave no answer at all
 }
 
 // note notes what a pod said, or why it said nothing. Of the silent pods always
 // the same one is remembered, so that messages stand still.
 func (s *survey) note(pod string, value float64, at time.Time, err error) {
 	if err != nil {
+		s.failed = s.failed || problem("", err).Problem == scaling.Failed
 		if s.why == nil || pod < s.silent {
 			s.silent, s.why = pod, err
 		}
@@ -253,7 +255,7 @@ func (s *survey) note(pod string, value float64, at time.Time, err error) {
 // answer makes one number of the pods'.
 func (s survey) answer(spec v1alpha1.PodsSource) (answer, error) {
 	if len(s.values) == 0 {
-		return answer{}, failed("none of %d ready pods gave a number, such as %s: %w", s.asked, s.silent, s.why)
+		return answer{}, s.noNumber()
 	}
 	value := one(s.values, cmp.Or(spec.By, "avg"))
 	a := answer{number: &value, received: s.received, at: s.oldest}
@@ -267,4 +269,17 @@ func (s survey) answer(spec v1alpha1.PodsSource) (answer, error) {
 	}
 	a.partial = gap.Error()
 	return a, nil
+}
+
+// noNumber is the fault of pods none of which gave a number: an invalid answer
+// if all of them answered.
+func (s survey) noNumber() error {
+	fault := invalid
+	if s.failed {
+		fault = failed
+	}
+	if s.asked == 1 {
+		return fault("the only ready pod, %s, gave no number: %w", s.silent, s.why)
+	}
+	return fault("none of %d ready pods gave a number, such as %s: %w", s.asked, s.silent, s.why)
 }

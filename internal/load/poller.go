@@ -101,6 +101,9 @@ func (r *Readings) poll(ctx context.Context, p *poller) {
 	e := p.from.connect(around)
 	defer e.close()
 	interval, within := r.pace(p)
+	if interval == 0 {
+		return // whoever wanted to know left before it began
+	}
 	grid := time.Now().Add(rand.N(interval))
 	timer := time.NewTimer(0)
 	defer timer.Stop()

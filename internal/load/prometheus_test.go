@@ -16,6 +16,23 @@ import (
 	"cusme.dev/cusme/internal/scaling"
 )
 
+// prometheusKind holds the number in a series whose sample has its own time.
+var prometheusKind = kind{
+	open: byAsking(func(s site) v1alpha1.Load {
+		return v1alpha1.Load{Name: "backend", Prometheus: &v1alpha1.PrometheusSource{URL: s.url, Query: "load", Connection: s.connection}}
+	}),
+	says: func(number string, at time.Time) http.Handler {
+		if number == "" {
+			return &promServer{answers: map[string]string{"load": vectorOf(), "timestamp(load)": vectorOf()}}
+		}
+		return &promServer{answers: map[string]string{"load": vectorOf(number), "timestamp(load)": vectorOf(fmt.Sprintf("%.3f", float64(at.UnixMilli())/1000))}}
+	},
+	cannot: map[string]string{
+		"credentials": "credentials are not brought yet",
+		"tls/known":   "authorities are not read from Secrets yet",
+	},
+}
+
 // A promServer answers instant queries in memory as it is told, by PromQL.
 type promServer struct {
 	url     string
