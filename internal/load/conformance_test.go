@@ -43,13 +43,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // kinds are all kinds of sources, by their fields in the API.
 var kinds = map[string]kind{
+	"push":       pushKind,
 	"http":       httpKind,
 	"pods":       podsKind,
 	"prometheus": prometheusKind,
 }
 
 // awaited are the kinds that are not understood yet.
-var awaited = []string{"push", "externalMetric", "objectMetric", "external", "expression"}
+var awaited = []string{"externalMetric", "objectMetric", "external", "expression"}
 
 // A kind is one kind of source, as far as the suite has to know it.
 type kind struct {

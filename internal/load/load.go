@@ -195,7 +195,7 @@ type answer struct {
 
 // A fault is an attempt that brought no value.
 type fault struct {
-	state scaling.State // Failed or Invalid
+	state scaling.State // Failed or Invalid; of a pushed load Pending or Stale
 	err   error
 }
 

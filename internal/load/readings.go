@@ -32,14 +32,14 @@ type Readings struct {
 	pollers   map[address]*poller
 	inquirers map[string]*inquirer
 	rosters   map[string][]Pod // by scaler
-	letters   map[pushAddress]letter
 }
 
 // A follower is one scaler's loads.
 type follower struct {
-	spec string // what was last followed, to see a change
-	subs []*subscription
-	bell bell
+	spec    string // what was last followed, to see a change
+	subs    []*subscription
+	letters map[string]letter // the last one pushed, by load
+	bell    bell
 }
 
 // A subscription is one load of one scaler. Its fields from reading on are
@@ -67,7 +67,6 @@ func NewReadings(o Options) *Readings {
 		pollers:   map[address]*poller{},
 		inquirers: map[string]*inquirer{},
 		rosters:   map[string][]Pod{},
-		letters:   map[pushAddress]letter{},
 	}
 	r.around = surroundings{Options: o, pods: r.roster, letter: r.letter}
 	r.reach = func(a httpAddress) endpoint { return a.over(r.toPods, o) }
@@ -146,7 +145,7 @@ func (r *Readings) subscribe(scaler string, p plan) (added []*subscription, err 
 	}
 	f := r.scalers[scaler]
 	if f == nil {
-		f = &follower{bell: bell{wake: p.wake}}
+		f = &follower{letters: map[string]letter{}, bell: bell{wake: p.wake}}
 		r.scalers[scaler] = f
 	}
 	old := f.subs
@@ -172,6 +171,7 @@ func (r *Readings) subscribe(scaler string, p plan) (added []*subscription, err 
 			r.leave(s)
 		}
 	}
+	f.drop()
 	f.workOut()
 	return added, nil
 }
