@@ -183,13 +183,14 @@ func (r *Readings) settle(s *subscription, number int, d document) {
 		return
 	}
 	s.judged = number
-	s.take(newest)
+	s.take(newest, newest.At)
 	s.follower.workOut()
 	r.ring(&s.follower.bell)
 }
 
 // take makes newest the subscription's reading, as far as it is believed.
-func (s *subscription) take(newest scaling.Reading) {
-	s.doubts, newest = s.doubts.after(s.source.trust, newest)
+// Through is its own time, or of a formula's the time of its newest term.
+func (s *subscription) take(newest scaling.Reading, through time.Time) {
+	s.doubts, newest = s.doubts.after(s.source.trust, newest, through)
 	s.reading = after(s.reading, newest)
 }

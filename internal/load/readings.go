@@ -158,7 +158,7 @@ func (r *Readings) subscribe(scaler string, p plan) (added []*subscription, err 
 		}
 		s := &subscription{source: source, interval: p.interval, follower: f, reading: pending(source.load)}
 		if kept >= 0 {
-			s.reading = old[kept].reading
+			s.reading, s.doubts = old[kept].reading, old[kept].doubts
 		}
 		f.subs[i] = s
 		if source.from != nil {
