@@ -76,9 +76,9 @@ func openPods(p place, field string, spec v1alpha1.PodsSource) (Source, error) {
 // taken for the default.
 func checkPods(field string, spec v1alpha1.PodsSource) error {
 	_, unreadable := url.Parse("http://pod" + spec.Path)
-	by := []string{spec.By}
+	metricBy := ""
 	if spec.Metric != nil {
-		by = append(by, spec.Metric.By)
+		metricBy = spec.Metric.By
 	}
 	switch {
 	case spec.Port < 1 || spec.Port > 65535:
@@ -87,13 +87,17 @@ func checkPods(field string, spec v1alpha1.PodsSource) error {
 		return fmt.Errorf("%s.path: expected a path that begins with /, such as /metrics, got %q", field, spec.Path)
 	case !slices.Contains([]string{"", "HTTP", "HTTPS"}, spec.Scheme):
 		return fmt.Errorf("%s.scheme: expected HTTP or HTTPS, got %q", field, spec.Scheme)
-	case slices.ContainsFunc(by, func(by string) bool { return !slices.Contains([]string{"", "avg", "max", "sum", "p90"}, by) }):
-		return fmt.Errorf("%s: expected by to be avg, max, sum or p90, got %q", field, by)
+	case !makesOne(spec.By):
+		return fmt.Errorf("%s.by: expected avg, max, sum or p90, got %q", field, spec.By)
+	case !makesOne(metricBy):
+		return fmt.Errorf("%s.metric.by: expected avg, max, sum or p90, got %q", field, metricBy)
 	case !slices.Contains([]v1alpha1.Missing{"", v1alpha1.NeverShrink, v1alpha1.IgnoreMissing, v1alpha1.FailMissing}, spec.Missing):
 		return fmt.Errorf("%s.missing: expected NeverShrink, Ignore or Fail, got %q", field, spec.Missing)
 	}
 	return nil
 }
+
+func makesOne(by string) bool { return slices.Contains([]string{"", "avg", "max", "sum", "p90"}, by) }
 
 // understandPod returns what finds the number in one pod's answer. in is what
 // the source is in, such as "loads[backend].".
@@ -138,17 +142,10 @@ func (a podsAddress) connect(s surroundings) endpoint {
 	e := &podsEndpoint{podsAddress: a, surroundings: s}
 	decodeErr := json.Unmarshal([]byte(a.question), &e.spec)
 	number, numberErr := understandPod("", e.spec)
-	transport, transportErr := s.direct().RoundTripper(a.access)
+	transport, transportErr := s.door().WithoutProxy().RoundTripper(a.access)
 	e.number, e.transport = number, transport
 	e.broken = errors.Join(decodeErr, numberErr, transportErr)
 	return e
-}
-
-// direct is the door without its proxy, which knows no way to pods.
-func (o Options) direct() *transport.Door {
-	options := o.door().Options
-	options.Proxy = nil
-	return transport.NewDoor(options)
 }
 
 // podsEndpoint asks the pods that are ready at the time.

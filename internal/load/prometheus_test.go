@@ -27,10 +27,6 @@ var prometheusKind = kind{
 		}
 		return &promServer{answers: map[string]string{"load": vectorOf(number), "timestamp(load)": vectorOf(fmt.Sprintf("%.3f", float64(at.UnixMilli())/1000))}}
 	},
-	cannot: map[string]string{
-		"credentials": "credentials are not brought yet",
-		"tls/known":   "authorities are not read from Secrets yet",
-	},
 }
 
 // A promServer answers instant queries in memory as it is told, by PromQL.
