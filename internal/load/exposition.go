@@ -100,24 +100,3 @@ func valueOf(m *dto.Metric) (value float64, ok bool) {
 	}
 	return 0, false
 }
-
-// one makes one number of several, of which there is at least one: avg, max, sum
-// or p90. p90 is one of them (nearest rank), so that of fewer than ten it is the
-// greatest.
-func one(values []float64, by string) float64 {
-	switch by {
-	case "max":
-		return slices.Max(values)
-	case "p90":
-		sorted := slices.Sorted(slices.Values(values))
-		return sorted[int(math.Ceil(0.9*float64(len(sorted))))-1]
-	}
-	sum := 0.0
-	for _, v := range values {
-		sum += v
-	}
-	if by == "avg" {
-		return sum / float64(len(values))
-	}
-	return sum
-}

@@ -195,7 +195,7 @@ type answer struct {
 
 // A fault is an attempt that brought no value.
 type fault struct {
-	state scaling.State // Failed or Invalid; of a pushed load Pending or Stale
+	state scaling.State // Failed or Invalid; Pending before there was anybody to ask; Stale of a pushed load
 	err   error
 }
 

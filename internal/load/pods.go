@@ -127,7 +127,7 @@ func ofMetric(m v1alpha1.PodMetric) func(answer) (float64, error) {
 		if err != nil {
 			return 0, err
 		}
-		return sound(one(values, cmp.Or(m.By, "sum")), s.String()+" is")
+		return sound(combine(cmp.Or(m.By, "sum"), values), s.String()+" is")
 	}
 }
 
@@ -254,7 +254,8 @@ func (s survey) answer(spec v1alpha1.PodsSource) (answer, error) {
 	if len(s.values) == 0 {
 		return answer{}, s.noNumber()
 	}
-	value := one(s.values, cmp.Or(spec.By, "avg"))
+	slices.Sort(s.values) // sums of floats depend on their order, and pods answer in any
+	value := combine(spec.By, s.values)
 	a := answer{number: &value, received: s.received, at: s.oldest}
 	missing := s.asked - len(s.values)
 	if missing == 0 || spec.Missing == v1alpha1.IgnoreMissing {

@@ -113,7 +113,7 @@ func podIP(address string) (netip.Addr, error) {
 func (p probe) busy(a answer) (bool, error) {
 	if p.metric != "" {
 		values, err := samples(a.body, selector{metric: p.metric})
-		return err == nil && one(values, "sum") > p.above, err
+		return err == nil && combine("sum", values) > p.above, err
 	}
 	d := understand(a, nil)
 	if d.err != nil {

@@ -252,7 +252,7 @@ func FuzzMetrics(f *testing.F) {
 		values, err := samples(text, selector{metric: "gpu_util"})
 		sum := math.NaN()
 		if len(values) > 0 {
-			sum = one(values, "sum")
+			sum = combine("sum", values)
 		}
 		good := err == nil && !math.IsNaN(sum) && !math.IsInf(sum, 0)
 		bad := err != nil && values == nil && len(err.Error()) < 4*sentenceLimit+200
