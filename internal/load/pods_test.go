@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -103,7 +104,7 @@ func askPods(t *testing.T, spec v1alpha1.PodsSource, pods []Pod, answers inMemor
 	return s.reading(understand(e.ask(ctx, s.within())))
 }
 
-// TestByOfPods: one load of several numbers.
+// TestByOfPods: one load of several numbers, the same however they arrive.
 func TestByOfPods(t *testing.T) {
 	pods, answers := readyPods(20), inMemory{}
 	for i, p := range pods {
@@ -112,8 +113,11 @@ func TestByOfPods(t *testing.T) {
 	for by, want := range map[string]float64{"": 10.5, "avg": 10.5, "max": 20, "sum": 210, "p90": 18} {
 		spec := running
 		spec.By = by
-		if got := askPods(t, spec, pods, answers); got.Problem != "" || got.Value != want || got.Partial != "" {
+		if got := askPods(t, spec, pods, answers); got.Problem != "" || math.Abs(got.Value-want) > 1e-9 || got.Partial != "" {
 			t.Errorf("by %q: got %+v, want %v", by, got, want)
+		}
+		if first, again := askPods(t, spec, pods, answers), askPods(t, spec, pods, answers); first.Value != again.Value {
+			t.Errorf("by %q: got %v, then %v of the same answers", by, first.Value, again.Value)
 		}
 	}
 }
