@@ -36,14 +36,43 @@ func understand(a answer, err error) document {
 	return d
 }
 
-// parse reads a whole body.
+// parse reads a whole body. The Content-Type does not count: servers are wrong
+// about it more often than users are about the format.
 func parse(text []byte, format v1alpha1.Format) (any, error) {
+	text = bytes.TrimPrefix(text, []byte("\uFEFF")) // a byte order mark
+	if format == v1alpha1.Text {
+		return strings.TrimSpace(strings.ToValidUTF8(string(text), "\uFFFD")), nil
+	}
+	if isPage(text) {
+		return nil, invalid("the answer is an HTML page, such as that of a login or a proxy; expected %s: check the URL and its path", formatName(format))
+	}
 	switch format {
 	case "", v1alpha1.JSON:
 		return parseJSON(text)
-	default:
-		return nil, invalid("answers in %s are not understood", format)
+	case v1alpha1.XML:
+		return parseXML(text)
+	case v1alpha1.YAML:
+		return parseYAML(text)
+	case v1alpha1.Prometheus:
+		return parseExposition(text)
 	}
+	return nil, invalid("answers in %s are not understood", format)
+}
+
+func formatName(f v1alpha1.Format) string {
+	switch f {
+	case "":
+		return "JSON"
+	case v1alpha1.Prometheus:
+		return "Prometheus text"
+	}
+	return string(f)
+}
+
+// isPage reports whether a text begins as pages do.
+func isPage(text []byte) bool {
+	begin := bytes.ToLower(bytes.TrimSpace(text[:min(len(text), 1<<10)]))
+	return bytes.HasPrefix(begin, []byte("<!doctype html")) || bytes.HasPrefix(begin, []byte("<html"))
 }
 
 func parseJSON(text []byte) (any, error) {

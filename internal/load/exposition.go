@@ -67,6 +67,12 @@ func samples(text []byte, s selector) ([]float64, error) {
 
 // familyOf returns all samples of a metric; nil when there are none.
 func familyOf(text []byte, metric string) (*dto.MetricFamily, error) {
+	families, err := familiesOf(text)
+	return families[metric], err
+}
+
+// familiesOf returns all samples by their metrics.
+func familiesOf(text []byte) (map[string]*dto.MetricFamily, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
 	if at := (expfmt.ParseError{}); errors.As(err, &at) {
@@ -75,7 +81,34 @@ func familyOf(text []byte, metric string) (*dto.MetricFamily, error) {
 	if err != nil {
 		return nil, invalid("the answer is not Prometheus text: %s", printable(err.Error(), sentenceLimit))
 	}
-	return families[metric], nil
+	return families, nil
+}
+
+// parseExposition makes of Prometheus text a map of metric names to their
+// samples, each a map with labels and value. A histogram and a summary are
+// several metrics, as Prometheus stores them: _bucket, _sum and _count.
+func parseExposition(text []byte) (any, error) {
+	families, err := familiesOf(text)
+	if err != nil {
+		return nil, err
+	}
+	all, err := expfmt.ExtractSamples(&expfmt.DecodeOptions{}, slices.Collect(maps.Values(families))...)
+	if err != nil {
+		return nil, invalid("the answer is not Prometheus text: %s", printable(err.Error(), sentenceLimit))
+	}
+	body := map[string]any{}
+	for _, s := range all {
+		name := string(s.Metric[model.MetricNameLabel])
+		labels := map[string]any{}
+		for label, value := range s.Metric {
+			if label != model.MetricNameLabel {
+				labels[string(label)] = string(value)
+			}
+		}
+		samples, _ := body[name].([]any)
+		body[name] = append(samples, map[string]any{"labels": labels, "value": float64(s.Value)})
+	}
+	return body, nil
 }
 
 // picks reports whether a sample has all the labels asked for.

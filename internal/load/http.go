@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ var accepts = map[v1alpha1.Format]string{
 // openHTTP understands an HTTP source; field is its path in the spec.
 func openHTTP(p place, field string, spec v1alpha1.HTTPSource) (Source, error) {
 	access, accessErr := transport.AccessOf(p.namespace(), spec.Connection)
-	a := httpAddress{url: spec.URL, format: spec.Format, access: access}
+	a := httpAddress{url: spec.URL, method: cmp.Or(spec.Method, http.MethodGet), body: spec.Body, format: spec.Format, access: access}
 	timeout, timeoutErr := timeoutOf(field, spec.Timeout)
 	// All problems at once: nobody likes to fix one and meet the next.
 	m, err := compileMeasure(field, spec.Value, spec.ObservedAt)
@@ -83,6 +84,8 @@ func userAgent(o Options) string {
 // httpAddress is a URL and everything else that makes one request differ from another.
 type httpAddress struct {
 	url    string
+	method string          // GET or POST; empty is GET
+	body   string          // of a POST, JSON unless a header of access says otherwise
 	format v1alpha1.Format // of the answer; empty is JSON
 	access transport.Access
 }
@@ -100,6 +103,12 @@ func (a httpAddress) check(field string) error {
 		return fmt.Errorf("%s.url: expected no user or password, because everybody who may read the LoadScaler sees them", field)
 	case u.Hostname() == "":
 		return fmt.Errorf("%s.url: expected a host, got %q", field, bare(u))
+	case a.method != "" && a.method != http.MethodGet && a.method != http.MethodPost:
+		return fmt.Errorf("%s.method: expected GET or POST, got %q", field, a.method)
+	case a.body != "" && a.method != http.MethodPost:
+		return fmt.Errorf("%s.body: a body is sent with POST only: set method to POST, or leave the body out", field)
+	case accepts[a.format] == "":
+		return fmt.Errorf("%s.format: expected JSON, XML, YAML, Prometheus or Text, got %q", field, a.format)
 	}
 	return nil
 }
@@ -120,12 +129,13 @@ func (a httpAddress) over(t transport.RoundTripper, o Options) *httpEndpoint {
 	if err != nil {
 		u = &url.URL{} // check has refused it; asking fails with a sentence
 	}
+	a.method = cmp.Or(a.method, http.MethodGet)
 	e := &httpEndpoint{httpAddress: a, userAgent: userAgent(o), shown: bare(u), secrets: secrets(u), transport: t}
 	e.client = &http.Client{Transport: e.transport, CheckRedirect: e.checkRedirect}
 	return e
 }
 
-// httpEndpoint asks with a GET and keeps its connection for the next.
+// httpEndpoint asks with one request, and keeps its connection for the next.
 type httpEndpoint struct {
 	httpAddress
 	userAgent string
@@ -133,7 +143,8 @@ type httpEndpoint struct {
 	secrets   *strings.Replacer
 	transport transport.RoundTripper
 	client    *http.Client
-	broken    error // why it cannot be asked at all
+	broken    error   // why it cannot be asked at all
+	last      edition // that has a name, to ask whether it is still the answer
 }
 
 func (e *httpEndpoint) close() {
@@ -146,35 +157,55 @@ func (e *httpEndpoint) ask(ctx context.Context, within time.Duration) (answer, e
 	if e.broken != nil {
 		return answer{}, failed("%s cannot be asked: %w", e.shown, e.hushed(e.broken))
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url, nil)
+	request, err := e.request(ctx)
 	if err != nil {
 		return answer{}, failed("%s cannot be asked: %w", e.shown, e.hushed(err))
 	}
-	request.Header.Set("User-Agent", e.userAgent)
-	request.Header.Set("Accept", accepts[e.format])
 	asked := time.Now()
 	response, err := e.client.Do(request)
 	if err != nil {
 		return answer{}, e.noAnswer(err, within)
 	}
 	defer response.Body.Close()
-	body, err := e.read(response, within)
+	got, err := e.whole(response, within)
 	if err != nil {
 		return answer{}, err
 	}
 	received := time.Now()
-	return answer{body: body, format: e.format, header: response.Header, received: received, at: answeredAt(response.Header, asked, received)}, nil
+	return answer{body: got.body, format: e.format, header: got.header, received: received, at: answeredAt(response.Header, asked, received)}, nil
+}
+
+// request is what to ask. Headers and credentials are the transport's to add.
+func (e *httpEndpoint) request(ctx context.Context) (*http.Request, error) {
+	var body io.Reader // nil is no body at all, and not an empty one
+	if e.body != "" {
+		body = strings.NewReader(e.body)
+	}
+	request, err := http.NewRequestWithContext(ctx, e.method, e.url, body)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("User-Agent", e.userAgent)
+	request.Header.Set("Accept", accepts[e.format])
+	if e.body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if e.last.etag != "" {
+		request.Header.Set("If-None-Match", e.last.etag)
+	}
+	return request, nil
 }
 
 // read returns the whole body of a 200, and never holds more than the limit.
 func (e *httpEndpoint) read(r *http.Response, within time.Duration) ([]byte, error) {
 	if r.StatusCode != http.StatusOK {
 		page, _ := io.ReadAll(io.LimitReader(r.Body, errorPageLimit)) // the status says enough if this breaks off
-		said := printable(e.secrets.Replace(string(page)), excerptLimit)
+		said := printable(e.muted(string(page)), excerptLimit)
 		if said != "" {
 			said = ": " + said
 		}
-		return nil, failed("%s answered %s, expected 200%s", e.shown, printable(r.Status, excerptLimit), said)
+		refusal := failed("%s answered %s, expected 200%s", e.shown, printable(e.muted(r.Status), excerptLimit), said)
+		return nil, deferred(refusal, r, time.Now())
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, bodyLimit+1))
 	switch {
@@ -202,7 +233,12 @@ func (e *httpEndpoint) noAnswer(err error, within time.Duration) error {
 
 // hushed keeps err for errors.Is and says it without the URL's secrets.
 func (e *httpEndpoint) hushed(err error) error {
-	return spoken{err, printable(e.secrets.Replace(explain(err)), sentenceLimit)}
+	return spoken{err, printable(e.muted(explain(err)), sentenceLimit)}
+}
+
+// muted is foreign text without the URL's secrets and those that were sent.
+func (e *httpEndpoint) muted(text string) string {
+	return transport.Mask(e.transport).Replace(e.secrets.Replace(text))
 }
 
 // A redirectError is a redirect that is not followed.

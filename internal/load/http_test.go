@@ -39,10 +39,6 @@ var httpKind = kind{
 		}
 		return says(fmt.Sprintf(`{%s"at": %q}`, number, at.Format(time.RFC3339Nano)))
 	},
-	cannot: map[string]string{
-		"credentials": "credentials are not brought yet",
-		"tls/known":   "authorities are not read from Secrets yet",
-	},
 }
 
 // TestOpenRefuses wants every field that cannot be understood named, with a
@@ -68,6 +64,9 @@ func TestOpenRefuses(t *testing.T) {
 		"a string time":    {&v1alpha1.HTTPSource{URL: good, Value: "1", ObservedAt: "string(body.t)"}, []string{"loads[backend].http.observedAt: expected an expression that yields a timestamp, this one yields string"}},
 		"an optional":      {&v1alpha1.HTTPSource{URL: good, Value: "body.?load"}, []string{"http.value: ", "yields optional_type(dyn)"}},
 		"an endless text":  {&v1alpha1.HTTPSource{URL: good, Value: strings.Repeat("1+", textLimit) + "1"}, []string{"loads[backend].http.value: ", "size"}},
+		"another method":   {&v1alpha1.HTTPSource{URL: good, Value: "1", Method: "PUT"}, []string{`loads[backend].http.method: expected GET or POST, got "PUT"`}},
+		"a body of a GET":  {&v1alpha1.HTTPSource{URL: good, Value: "1", Body: "{}"}, []string{"loads[backend].http.body: a body is sent with POST only"}},
+		"another format":   {&v1alpha1.HTTPSource{URL: good, Value: "1", Format: "TOML"}, []string{`loads[backend].http.format: expected JSON, XML, YAML, Prometheus or Text, got "TOML"`}},
 		"two at once":      {&v1alpha1.HTTPSource{URL: "ftp://h/", Value: "body."}, []string{"http.url: ", "http.value: "}},
 	} {
 		t.Run(name, func(t *testing.T) {

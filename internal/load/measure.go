@@ -27,7 +27,7 @@ const (
 // environment is what expressions may use. The libraries' versions are pinned,
 // so that a newer library never changes what an expression means.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
-	return cel.NewEnv(
+	return cel.NewEnv(append(lists(),
 		cel.Variable("body", cel.DynType),
 		cel.Variable("headers", cel.MapType(cel.StringType, cel.StringType)),
 		cel.CrossTypeNumericComparisons(true), // body.load > 1 means what it says
@@ -35,7 +35,7 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 		ext.Math(ext.MathVersion(2)),
 		ext.Strings(ext.StringsVersion(4)),
 		cel.ParserExpressionSizeLimit(textLimit),
-	)
+	)...)
 })
 
 // An expression is a compiled CEL expression. The zero value is an absent one.
@@ -74,7 +74,7 @@ func compile(in, field, text string, want yield) (expression, error) {
 	if got := ast.OutputType(); !slices.ContainsFunc(want.types, got.IsExactType) {
 		return expression{}, fmt.Errorf("%s: expected an expression that yields %s, this one yields %s", path, want.says, got)
 	}
-	program, err := env.Program(ast, cel.CostLimit(costLimit))
+	program, err := env.Program(ast, cel.CostLimit(costLimit), listCosts())
 	if err != nil {
 		return expression{}, fmt.Errorf("%s: %w", path, err)
 	}

@@ -75,7 +75,7 @@ func TestPodAnswers(t *testing.T) {
 		"a word":           {byValue("body.busy"), says(`{"busy": "no"}`), scaling.Working, "busy.value yielded a string"},
 		"null":             {byValue("body.busy"), says(`{"busy": null}`), scaling.Working, "busy.value yielded null"},
 		"no such field":    {byValue("body.busy"), says(`{}`), scaling.Working, "no such key: busy"},
-		"garbage":          {byValue("body.busy"), says(`<html>`), scaling.Working, "not JSON"},
+		"garbage":          {byValue("body.busy"), says(`<html>`), scaling.Working, "an HTML page"},
 		"nothing":          {byValue("body.busy"), says(``), scaling.Working, "empty"},
 		"huge":             {byValue("body.busy"), says(`{"busy": false}` + strings.Repeat(" ", bodyLimit)), scaling.Working, "more than 1024 KiB"},
 		"an error":         {byValue("body.busy"), status(500, `{"busy": false}`), scaling.Working, "answered 500"},

@@ -188,7 +188,7 @@ func (e *prometheusEndpoint) readQuery(r *http.Response, within time.Duration) (
 
 // refusal is what the server says against a query.
 func (e *prometheusEndpoint) refusal(a queryAnswer) error {
-	return failed("%s refused the query: %s", e.shown, printable(e.secrets.Replace(a.ErrorType+": "+a.Error), sentenceLimit))
+	return failed("%s refused the query: %s", e.shown, printable(e.muted(a.ErrorType+": "+a.Error), sentenceLimit))
 }
 
 // understand makes one number of an answer.
@@ -205,6 +205,6 @@ func (e *prometheusEndpoint) understand(body []byte, q query) (evaluation, error
 		return evaluation{}, e.refusal(a)
 	}
 	found, err := a.evaluation(q)
-	found.partial = e.secrets.Replace(a.doubt())
+	found.partial = e.muted(a.doubt())
 	return found, err
 }

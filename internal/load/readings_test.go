@@ -263,8 +263,12 @@ func TestAddressesApart(t *testing.T) {
 		t.Error("another timeout must share the address")
 	}
 	for name, change := range map[string]func(*v1alpha1.HTTPSource){
-		"url": func(h *v1alpha1.HTTPSource) { h.URL += "/x" },
-		"tls": func(h *v1alpha1.HTTPSource) { h.TLS = &v1alpha1.TLS{InsecureSkipVerify: true} },
+		"url":    func(h *v1alpha1.HTTPSource) { h.URL += "/x" },
+		"method": func(h *v1alpha1.HTTPSource) { h.Method = "POST" },
+		"body":   func(h *v1alpha1.HTTPSource) { h.Body = "{}"; h.Method = "POST" },
+		"format": func(h *v1alpha1.HTTPSource) { h.Format = v1alpha1.XML },
+		"header": func(h *v1alpha1.HTTPSource) { h.Headers = []v1alpha1.Header{{Name: "X-Scope-OrgID", Value: "a"}} },
+		"tls":    func(h *v1alpha1.HTTPSource) { h.TLS = &v1alpha1.TLS{InsecureSkipVerify: true} },
 	} {
 		if open(change).from == base.from {
 			t.Errorf("another %s shares the address", name)

@@ -212,6 +212,13 @@ func guarded(good http.Handler, secrets *vault) http.Handler {
 	})
 }
 
+// telltale refuses, and shows everybody the token that it refuses.
+func telltale(http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "not with "+r.Header.Get("Authorization"), http.StatusForbidden)
+	})
+}
+
 // A certified server has a certificate for its address from an authority of its
 // own, unless something is wrong with it.
 type certified struct {

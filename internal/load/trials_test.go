@@ -112,4 +112,5 @@ var trials = []trial{
 	{name: "tls/an old version", number: "0.83", tls: &certified{known: true, newest: tls.VersionTLS11}, want: isFailed},
 
 	{name: "credentials/changed while running", number: "0.83", secret: true, want: number(0.83)},
+	{name: "credentials/repeated by an error page", wire: telltale, secret: true, want: isFailed},
 }
