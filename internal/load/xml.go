@@ -80,7 +80,7 @@ func element(d *xml.Decoder, start xml.StartElement, depth int) (any, error) {
 	}
 	fields := map[string]any{}
 	for _, a := range start.Attr {
-		fields["-"+a.Name.Local] = plain(a.Value)
+		fields["-"+a.Name.Local] = scalar(a.Value)
 	}
 	var said strings.Builder // text may come in pieces, around comments
 	for {
@@ -100,10 +100,10 @@ func element(d *xml.Decoder, start xml.StartElement, depth int) (any, error) {
 		case xml.EndElement:
 			text := strings.TrimSpace(said.String())
 			if len(fields) == 0 {
-				return plain(text), nil
+				return scalar(text), nil
 			}
 			if text != "" {
-				fields["#text"] = plain(text)
+				fields["#text"] = scalar(text)
 			}
 			return fields, nil
 		}
@@ -122,9 +122,9 @@ func add(fields map[string]any, name string, child any) {
 	}
 }
 
-// plain makes a double of text that is a decimal number, and leaves other text
+// scalar makes a double of text that is a decimal number, and leaves other text
 // as it is. Beyond a double's range is infinity, as in JSON.
-func plain(text string) any {
+func scalar(text string) any {
 	if strings.Trim(text, "0123456789+-.eE") != "" {
 		return text // such as a name, or what Go takes for a number: inf, 0x1p4
 	}
