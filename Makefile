@@ -69,9 +69,10 @@ demo: bin/localcluster ## Show cusme at work on a local control plane; ARGS="--f
 	@$(GO_BUILD) -o bin/ ./cmd/cusme ./cmd/demo
 	@bin/demo $(ARGS)
 
+# One package after the other, so that none measures the others.
 .PHONY: bench
-bench: bin/localcluster ## Measure: reaction on a control plane, cost of a decision
-	go test -run '^$$' -bench . -benchmem ./...
+bench: bin/localcluster ## Measure: reaction, scale, cost of a decision; BENCH=long for more intervals
+	CUSME_BENCH=$(BENCH) go test -run '^$$' -bench . -benchmem -p 1 ./...
 
 .PHONY: image
 image: ## Build the container image IMAGE (default cusme:dev) with buildah, podman or docker

@@ -151,8 +151,8 @@ func (c *controller) remember(ctx context.Context, key types.NamespacedName, ls 
 		return err == nil
 	})
 	if m.generation != ls.Generation {
-		forgetGauges(key)
-		m.generation = ls.Generation
+		forgetGauges(key, m.loads)
+		m.generation, m.loads = ls.Generation, namesOf(ls.Spec.Loads)
 	}
 	return m
 }
@@ -161,11 +161,11 @@ func (c *controller) remember(ctx context.Context, key types.NamespacedName, ls 
 // are off the pods, and wakes whoever scales the target in its place.
 func (c *controller) forget(ctx context.Context, key types.NamespacedName) (reconcile.Result, error) {
 	c.readings.Forget(key.String())
-	forgetMetrics(key)
 	m := c.memories.find(key)
 	if m == nil {
 		return reconcile.Result{}, nil
 	}
+	forgetMetrics(key, m.loads)
 	for _, ref := range append(m.left, m.target) {
 		err := c.letGo(ctx, ref)
 		if errors.Is(err, target.ErrBehind) || errors.Is(err, target.ErrConflict) {

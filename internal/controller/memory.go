@@ -20,6 +20,7 @@ import (
 type memory struct {
 	uid        types.UID
 	generation int64
+	loads      []string // their names, as of the generation
 	target     target.Ref
 	targetUID  types.UID // as last seen
 	history    scaling.History
@@ -85,7 +86,7 @@ func newMemory(ls *v1alpha1.LoadScaler, old *memory) *memory {
 		m.history.Account.Until = time.Time{}
 	}
 	if old != nil {
-		m.left = append(slices.Clone(old.left), old.target)
+		m.loads, m.left = old.loads, append(slices.Clone(old.left), old.target)
 	}
 	return m
 }
@@ -160,6 +161,14 @@ func (m *memory) retry(err error) time.Duration {
 	wait := min(lastRetry, firstRetry<<min(m.conflicts, 10))
 	m.conflicts++
 	return wait
+}
+
+func namesOf(loads []v1alpha1.Load) []string {
+	names := make([]string, len(loads))
+	for i, l := range loads {
+		names[i] = l.Name
+	}
+	return names
 }
 
 func refOf(ls *v1alpha1.LoadScaler) target.Ref {

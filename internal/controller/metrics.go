@@ -24,11 +24,61 @@ var (
 	youngPods        = counter("cusme_young_pods_removed_total", "Pods that went before minPodAge, by what: cusme, rollout, eviction, outside.", "by")
 	soldOutGauge     = gauge("cusme_elastic_sold_out", "1 while the elastic provider has no stock for the pods asked for, else 0.")
 
-	perScaler = []interface {
-		DeletePartialMatch(prometheus.Labels) int
-		Reset()
-	}{replicasGauge, loadGauge, ageGauge, freshGauge, decisions, moves, refusals, elasticSeconds, protectedSeconds, removedPods, youngPods, soldOutGauge}
+	// perScaler are all of them. A series is dropped by its own labels: a search
+	// by namespace and name would look at those of all LoadScalers.
+	perScaler = []family{
+		{vec: replicasGauge, values: replicaCounts},
+		{vec: loadGauge, byLoad: true},
+		{vec: ageGauge, byLoad: true},
+		{vec: freshGauge, byLoad: true},
+		{vec: soldOutGauge},
+		{vec: decisions, counts: true},
+		{vec: moves, counts: true, values: []string{"up", "down"}},
+		{vec: refusals, counts: true},
+		{vec: elasticSeconds, counts: true},
+		{vec: protectedSeconds, counts: true},
+		{vec: removedPods, counts: true, values: []string{"chosen", "missed"}},
+		{vec: youngPods, counts: true, values: causes()},
+	}
 )
+
+// replicaCounts are what replicas are counted by.
+var replicaCounts = []string{"asked", "desired", "existing", "ready", "starting", "late", "elastic"}
+
+// youngCauses are by what young pods go.
+var youngCauses = []scaling.Cause{scaling.ByCusme, scaling.ByRollout, scaling.ByEviction, scaling.ByOutside}
+
+func causes() (names []string) {
+	for _, by := range youngCauses {
+		names = append(names, string(by))
+	}
+	return names
+}
+
+// A family is the series of one metric.
+type family struct {
+	vec interface {
+		DeleteLabelValues(...string) bool
+		Reset()
+	}
+	counts bool     // it is a counter
+	byLoad bool     // it has a series for each load
+	values []string // of its label beside namespace and scaler, where it has one
+}
+
+// forget drops a LoadScaler's series.
+func (f family) forget(key types.NamespacedName, loads []string) {
+	values := f.values
+	if f.byLoad {
+		values = loads
+	}
+	for _, v := range values {
+		f.vec.DeleteLabelValues(key.Namespace, key.Name, v)
+	}
+	if !f.byLoad && f.values == nil {
+		f.vec.DeleteLabelValues(key.Namespace, key.Name)
+	}
+}
 
 func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
 	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, append([]string{"namespace", "scaler"}, labels...))
@@ -44,11 +94,8 @@ func counter(name, help string, labels ...string) *prometheus.CounterVec {
 
 func observeMetrics(key types.NamespacedName, tick scaling.Tick) {
 	d := tick.Decision
-	for count, n := range map[string]int32{
-		"asked": tick.Observation.Replicas, "desired": d.Replicas, "existing": d.Pods.Existing,
-		"ready": d.Pods.Ready, "starting": d.Pods.Starting, "late": d.Pods.Late, "elastic": d.Pods.Elastic,
-	} {
-		replicasGauge.WithLabelValues(key.Namespace, key.Name, count).Set(float64(n))
+	for i, n := range []int32{tick.Observation.Replicas, d.Replicas, d.Pods.Existing, d.Pods.Ready, d.Pods.Starting, d.Pods.Late, d.Pods.Elastic} {
+		replicasGauge.WithLabelValues(key.Namespace, key.Name, replicaCounts[i]).Set(float64(n))
 	}
 	for _, v := range d.Loads {
 		fresh := 0.0
@@ -84,27 +131,29 @@ func countAccount(key types.NamespacedName, was, is scaling.Account) {
 	missed := is.Missed - was.Missed
 	removedPods.WithLabelValues(key.Namespace, key.Name, "missed").Add(float64(missed))
 	removedPods.WithLabelValues(key.Namespace, key.Name, "chosen").Add(float64(is.Removed - was.Removed - missed))
-	for _, by := range []scaling.Cause{scaling.ByCusme, scaling.ByRollout, scaling.ByEviction, scaling.ByOutside} {
+	for _, by := range youngCauses {
 		youngPods.WithLabelValues(key.Namespace, key.Name, string(by)).Add(float64(is.Young[by] - was.Young[by]))
 	}
 }
 
-// forgetGauges drops what is no longer true of a LoadScaler: its loads may have
+// forgetGauges drops what is no longer true of a LoadScaler and its loads: they may have
 // other names now, or nothing may be known. Counters go on.
-func forgetGauges(key types.NamespacedName) {
-	for _, g := range []*prometheus.GaugeVec{replicasGauge, loadGauge, ageGauge, freshGauge, soldOutGauge} {
-		g.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "scaler": key.Name})
+func forgetGauges(key types.NamespacedName, loads []string) {
+	for _, f := range perScaler {
+		if !f.counts {
+			f.forget(key, loads)
+		}
 	}
 }
 
-func forgetMetrics(key types.NamespacedName) {
-	for _, m := range perScaler {
-		m.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "scaler": key.Name})
+func forgetMetrics(key types.NamespacedName, loads []string) {
+	for _, f := range perScaler {
+		f.forget(key, loads)
 	}
 }
 
 func forgetAllMetrics() {
-	for _, m := range perScaler {
-		m.Reset()
+	for _, f := range perScaler {
+		f.vec.Reset()
 	}
 }

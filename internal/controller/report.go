@@ -55,7 +55,7 @@ func troubleOf(err error) (trouble, bool) {
 
 // reportTrouble says in the status why nothing moves. What was counted before is not known any more.
 func (c *controller) reportTrouble(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, t trouble) error {
-	forgetGauges(client.ObjectKeyFromObject(ls))
+	forgetGauges(client.ObjectKeyFromObject(ls), m.loads)
 	status := v1alpha1.LoadScalerStatus{
 		ObservedGeneration: ls.Generation,
 		LastScaleTime:      m.status.LastScaleTime,

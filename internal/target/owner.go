@@ -28,8 +28,29 @@ type family struct {
 // podsOf returns the family's pods. They are the cache's own: do not change them.
 func (t *Targets) podsOf(ctx context.Context, f family) ([]*corev1.Pod, error) {
 	t.remember(f.ref, func(m *memory) { m.uid, m.selector = f.uid, f.selector })
+	if strings.Contains(f.ref.gvk().Group, ".") {
+		return t.selected(ctx, f)
+	}
+	owners, err := t.ownersBelow(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	var own []*corev1.Pod
+	for _, uid := range owners {
+		pods, err := t.selected(ctx, f, client.MatchingFields{byController: string(uid)})
+		if err != nil {
+			return nil, err
+		}
+		own = append(own, pods...)
+	}
+	return own, nil
+}
+
+// selected returns the family's among the pods that its selector, and what else
+// is asked for, matches.
+func (t *Targets) selected(ctx context.Context, f family, more ...client.ListOption) ([]*corev1.Pod, error) {
 	var all corev1.PodList
-	err := t.cache.List(ctx, &all, client.InNamespace(f.ref.Namespace), client.MatchingLabelsSelector{Selector: f.selector}, client.UnsafeDisableDeepCopy)
+	err := t.cache.List(ctx, &all, append(more, client.InNamespace(f.ref.Namespace), client.MatchingLabelsSelector{Selector: f.selector}, client.UnsafeDisableDeepCopy)...)
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +61,32 @@ func (t *Targets) podsOf(ctx context.Context, f family) ([]*corev1.Pod, error) {
 		}
 	}
 	return own, nil
+}
+
+// ownersBelow returns who may own pods of a target of one of Kubernetes' own
+// kinds: itself, and its ReplicaSets. By them its pods are found at once; to
+// look for a selector among all pods of a namespace takes milliseconds where
+// there are thousands, and every target is looked at every few seconds.
+func (t *Targets) ownersBelow(ctx context.Context, f family) ([]types.UID, error) {
+	sets := &metav1.PartialObjectMetadataList{}
+	sets.SetGroupVersionKind(replicaSetKind)
+	err := t.cache.List(ctx, sets, client.InNamespace(f.ref.Namespace), client.MatchingFields{byController: string(f.uid)}, client.UnsafeDisableDeepCopy)
+	owners := []types.UID{f.uid}
+	for i := range sets.Items {
+		owners = append(owners, sets.Items[i].UID)
+	}
+	return owners, err
+}
+
+// byController is the index of pods and ReplicaSets by their controller's UID.
+const byController = "controller"
+
+func indexByController(o client.Object) []string {
+	uid := controller(o)
+	if uid == "" {
+		return nil
+	}
+	return []string{string(uid)}
 }
 
 // belongs climbs from a pod, by controller references, to the target. Where

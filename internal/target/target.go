@@ -173,6 +173,11 @@ func New(ctx context.Context, c cache.Cache, cl client.Client, o Options) (*Targ
 
 // begin begins the watches without which nothing can be seen.
 func (t *Targets) begin(ctx context.Context) error {
+	for _, o := range []client.Object{&corev1.Pod{}, partial(replicaSetKind)} {
+		if err := t.cache.IndexField(ctx, o, byController, indexByController); err != nil {
+			return fmt.Errorf("index %T by controller: %w", o, err)
+		}
+	}
 	pods, err := t.watch(ctx, &corev1.Pod{}, t.podChanges())
 	if err != nil {
 		return err
