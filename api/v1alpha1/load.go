@@ -24,7 +24,7 @@ const (
 // around it. Low without high, or high without low, is refused: the other end would be a default that the manifest does
 // not show and that may lie on the wrong side.
 //
-// An input is a load that is only read, for an expression; it asks for no replicas by itself.
+// An input is a load that is only read, for an expression; it asks for no replicas by itself, and holds none.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.http), has(self.prometheus), has(self.push), has(self.pods), has(self.externalMetric), has(self.objectMetric), has(self.external), has(self.expression)].filter(given, given).size() == 1",message="a load needs exactly one source: give one of http, prometheus, push, pods, externalMetric, objectMetric, external and expression"
 // +kubebuilder:validation:XValidation:rule="!has(self.input) || !self.input || (!has(self.low) && !has(self.high) && !has(self.target) && !has(self.type))",message="an input asks for no replicas: leave out its type, low, high and target"

@@ -22,7 +22,7 @@ type LoadScalerStatus struct {
 	ElasticReplicas int32 `json:"elasticReplicas"`
 	// Summary holds short strings for the columns of kubectl get.
 	Summary Summary `json:"summary,omitzero"`
-	// Loads are the readings behind the last change.
+	// Loads are the readings behind the last change, those of inputs too.
 	Loads []LoadStatus `json:"loads,omitempty"`
 	// LastScaleTime is when cusme last wrote replicas.
 	LastScaleTime *metav1.Time `json:"lastScaleTime,omitempty"`
@@ -60,7 +60,7 @@ type LoadStatus struct {
 	ObservedAt *metav1.Time `json:"observedAt,omitempty"`
 	// State is Pending, Fresh, Stale, Failed or Invalid.
 	State string `json:"state"`
-	// Message says what is wrong when the state is not Fresh.
+	// Message says what is wrong, and of a fresh value what it leaves out.
 	Message string `json:"message,omitempty"`
 }
 

@@ -67,15 +67,19 @@ type Aggregate struct {
 	By string `json:"by,omitempty"`
 }
 
-// Fallback says what to do when a load gives no fresh reading for long. Until then, and without it, replicas hold.
-// States may differ: what stale, failed and invalid leave out is as it is given here.
+// Fallback says what to do when a load gives no fresh reading for long. Until then, and without it, replicas hold. The
+// time counts from the first decision that found no fresh reading, in whichever state; after a restart it counts anew.
+// What is asked for is a demand like any other: the highest of all loads wins, and every other rule tempers it.
+// States may differ: what stale, failed and invalid leave out is as it is given here. With nothing given here, a state
+// without a rule of its own holds.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.after) && has(self.behavior)) || (has(self.after) && has(self.replicas)) || has(self.stale) || has(self.failed) || has(self.invalid)",message="a fallback needs a time and a size: give after and replicas"
+// +kubebuilder:validation:XValidation:rule="has(self.after) || ((has(self.stale) && has(self.stale.after)) && (has(self.failed) && has(self.failed.after)) && (has(self.invalid) && has(self.invalid.after))) || (!has(self.replicas) && !has(self.behavior) && (has(self.stale) || has(self.failed) || has(self.invalid)) && (!has(self.stale) || has(self.stale.after)) && (!has(self.failed) || has(self.failed.after)) && (!has(self.invalid) || has(self.invalid.after)))",message="a fallback needs a time: give after, or one in each of stale, failed and invalid that is to fall back"
+// +kubebuilder:validation:XValidation:rule="(has(self.replicas) || (has(self.stale) && has(self.stale.replicas)) || (has(self.stale) && has(self.stale.behavior) ? self.stale.behavior : (has(self.behavior) ? self.behavior : 'Static')) == 'CurrentReplicas' || (!has(self.stale) && !has(self.after) && !has(self.behavior))) && (has(self.replicas) || (has(self.failed) && has(self.failed.replicas)) || (has(self.failed) && has(self.failed.behavior) ? self.failed.behavior : (has(self.behavior) ? self.behavior : 'Static')) == 'CurrentReplicas' || (!has(self.failed) && !has(self.after) && !has(self.behavior))) && (has(self.replicas) || (has(self.invalid) && has(self.invalid.replicas)) || (has(self.invalid) && has(self.invalid.behavior) ? self.invalid.behavior : (has(self.behavior) ? self.behavior : 'Static')) == 'CurrentReplicas' || (!has(self.invalid) && !has(self.after) && !has(self.behavior)))",message="a fallback needs a size: give replicas, or one in each of stale, failed and invalid; only the behavior CurrentReplicas needs none"
 type Fallback struct {
 	FallbackRule `json:",inline"`
 	// Stale is for values that are too old.
 	Stale *FallbackRule `json:"stale,omitempty"`
-	// Failed is for sources that give no answer.
+	// Failed is for sources that give no answer, or have given none yet.
 	Failed *FallbackRule `json:"failed,omitempty"`
 	// Invalid is for answers that hold no number that the load can be.
 	Invalid *FallbackRule `json:"invalid,omitempty"`
@@ -83,7 +87,7 @@ type Fallback struct {
 
 // FallbackRule is how long to hold, and what to ask for then.
 type FallbackRule struct {
-	// After is for how long replicas hold without a fresh reading.
+	// After is for how long replicas hold without a fresh reading first.
 	//
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32

@@ -134,3 +134,17 @@ func (m *memory) underWay(tick scaling.Tick) time.Duration {
 		return 0
 	}
 }
+
+// lookAgain returns how soon to decide again although nothing happens: when a
+// scale-in should be over, and when a fallback is due. 0 is not at all.
+func (m *memory) lookAgain(tick scaling.Tick) time.Duration {
+	wait, next := m.underWay(tick), tick.Decision.Next
+	if next.IsZero() {
+		return wait
+	}
+	due := next.Sub(tick.Observation.Now)
+	if wait == 0 {
+		return due
+	}
+	return min(wait, due)
+}

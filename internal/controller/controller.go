@@ -111,7 +111,10 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if again > 0 && m.conflicts < tellConflict {
 		return reconcile.Result{RequeueAfter: again}, nil // Look again and decide again.
 	}
-	return reconcile.Result{RequeueAfter: max(again, m.underWay(tick))}, c.report(ctx, ls, m, tick, applyErr)
+	if again == 0 {
+		again = m.lookAgain(tick)
+	}
+	return reconcile.Result{RequeueAfter: again}, c.report(ctx, ls, m, tick, applyErr)
 }
 
 // podsOf returns a target's pods as loads are read from them.

@@ -3,6 +3,8 @@ package controller
 import (
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -53,7 +55,9 @@ func PolicyOf(spec v1alpha1.LoadScalerSpec) (scaling.Policy, error) {
 	for _, l := range spec.Loads {
 		p.Loads = append(p.Loads, loadOf(l, IntervalOf(spec), upTolerance, downTolerance))
 	}
-	return p, check(p)
+	var err error
+	p.Fallbacks, err = fallbacksOf(spec.Fallback)
+	return p, errors.Join(check(p), err)
 }
 
 // IntervalOf returns how often a spec's loads are polled.
@@ -96,12 +100,19 @@ func rulesOf(spec *v1alpha1.ScalingRules, r scaling.Rules) (scaling.Rules, float
 	return r, quantity(spec.Tolerance, defaultTolerance)
 }
 
-// loadOf resolves one load. A target given alone gets HPA's tolerance as its band.
+// loadOf resolves one load. A target given alone gets HPA's tolerance as its band; an input has none.
 func loadOf(l v1alpha1.Load, interval time.Duration, upTolerance, downTolerance float64) scaling.Load {
 	out := scaling.Load{
 		Name:       l.Name,
+		Input:      l.Input,
 		Total:      l.Type == v1alpha1.Total,
 		StaleAfter: duration(l.StaleAfter, staleIntervals*interval),
+	}
+	if r := l.ValidRange; r != nil {
+		out.ValidRange = &scaling.Range{Min: quantity(r.Min, 0), Max: quantity(r.Max, math.Inf(1))}
+	}
+	if l.Input {
+		return out
 	}
 	if l.Target != nil && l.Low == nil && l.High == nil {
 		out.Target = l.Target.AsApproximateFloat64()
@@ -129,11 +140,17 @@ func check(p scaling.Policy) error {
 	if p.MinPodAge < 0 {
 		refuse("minPodAge: expected 0s or more, got %s", p.MinPodAge)
 	}
-	if len(p.Loads) == 0 {
+	switch {
+	case len(p.Loads) == 0:
 		refuse("loads: expected at least one")
+	case !slices.ContainsFunc(p.Loads, func(l scaling.Load) bool { return !l.Input }):
+		refuse("loads: expected one that asks for replicas, got inputs only")
 	}
 	for _, l := range p.Loads {
-		if !(0 <= l.Low && l.Low <= l.Target && l.Target <= l.High && l.Target > 0) {
+		if r := l.ValidRange; r != nil && !(0 <= r.Min && r.Min <= r.Max) {
+			refuse("loads[%s].validRange: expected 0 ≤ min ≤ max, got min %v, max %v", l.Name, r.Min, r.Max)
+		}
+		if !l.Input && !(0 <= l.Low && l.Low <= l.Target && l.Target <= l.High && l.Target > 0) {
 			refuse("loads[%s]: expected 0 ≤ low ≤ target ≤ high and target above 0, got low %v, target %v, high %v", l.Name, l.Low, l.Target, l.High)
 		}
 	}

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -50,7 +52,9 @@ minReplicas: 0
 maxReplicas: 8
 interval: 5s
 loads:
-- {name: queue, type: Total, low: 2, high: 8, target: 6, staleAfter: 1m}
+- {name: queue, type: Total, low: 2, high: 8, target: 6, staleAfter: 1m, validRange: {min: 1, max: "99.5"}}
+- {name: gpu, input: true, validRange: {min: "0.5"}}
+fallback: {after: 5m, replicas: 4}
 step: {up: 3, down: 1}
 behavior:
   scaleUp: {stabilizationWindowSeconds: 30, selectPolicy: Min, policies: [{type: Pods, value: 2, periodSeconds: 60}]}
@@ -63,7 +67,11 @@ startup: {deadline: 4m}`))
 	}
 	want := scaling.Policy{
 		Min: 0, Max: 8,
-		Loads:         []scaling.Load{{Name: "queue", Total: true, Low: 2, High: 8, Target: 6, StaleAfter: time.Minute}},
+		Loads: []scaling.Load{
+			{Name: "queue", Total: true, Low: 2, High: 8, Target: 6, StaleAfter: time.Minute, ValidRange: &scaling.Range{Min: 1, Max: 99.5}},
+			{Name: "gpu", Input: true, StaleAfter: 15 * time.Second, ValidRange: &scaling.Range{Min: 0.5, Max: math.Inf(1)}},
+		},
+		Fallbacks:     fallbacks("5m 4 Static", "5m 4 Static", "5m 4 Static"),
 		Step:          &scaling.FixedStep{Up: 3, Down: 1},
 		Up:            scaling.Rules{Window: 30 * time.Second, Select: scaling.SelectMin, Limits: []scaling.Limit{{Value: 2, Period: time.Minute}}},
 		Down:          scaling.Rules{Window: 5 * time.Minute, Select: scaling.SelectDisabled, Limits: []scaling.Limit{{Percent: true, Value: 100, Period: 15 * time.Second}}},
@@ -97,6 +105,43 @@ func TestToleranceAroundATarget(t *testing.T) {
 	}
 }
 
+// fallbacks writes rules in short: "5m 4 Static", or nothing for none.
+func fallbacks(stale, failed, invalid string) map[scaling.State]scaling.Fallback {
+	rules := map[scaling.State]scaling.Fallback{}
+	for state, text := range map[scaling.State]string{scaling.Stale: stale, scaling.Failed: failed, scaling.Invalid: invalid} {
+		var after string
+		var rule scaling.Fallback
+		if text == "" {
+			continue
+		}
+		if _, err := fmt.Sscan(text, &after, &rule.Replicas, &rule.Behavior); err != nil {
+			panic(err)
+		}
+		rule.After, _ = time.ParseDuration(after)
+		rules[state] = rule
+	}
+	return rules
+}
+
+// Each state overrides the fallback field by field; one about which nothing is said holds.
+func TestFallbackOfEachState(t *testing.T) {
+	for text, want := range map[string]map[scaling.State]scaling.Fallback{
+		"{after: 5m, replicas: 4}":                                             fallbacks("5m 4 Static", "5m 4 Static", "5m 4 Static"),
+		"{after: 5m, replicas: 4, stale: {after: 0s}}":                         fallbacks("0s 4 Static", "5m 4 Static", "5m 4 Static"),
+		"{after: 5m, replicas: 4, failed: {replicas: 0}}":                      fallbacks("5m 4 Static", "5m 0 Static", "5m 4 Static"),
+		"{after: 5m, replicas: 4, invalid: {behavior: CurrentReplicas}}":       fallbacks("5m 4 Static", "5m 4 Static", "5m 4 CurrentReplicas"),
+		"{behavior: CurrentReplicasIfHigher, after: 1m, replicas: 2}":          fallbacks("1m 2 CurrentReplicasIfHigher", "1m 2 CurrentReplicasIfHigher", "1m 2 CurrentReplicasIfHigher"),
+		"{after: 5m, behavior: CurrentReplicas}":                               fallbacks("5m 0 CurrentReplicas", "5m 0 CurrentReplicas", "5m 0 CurrentReplicas"),
+		"{failed: {after: 5m, replicas: 4, behavior: CurrentReplicasIfLower}}": fallbacks("", "5m 4 CurrentReplicasIfLower", ""),
+		"{stale: {after: 5m, replicas: 4}, invalid: {after: 1m, replicas: 2}}": fallbacks("5m 4 Static", "", "1m 2 Static"),
+	} {
+		p, err := PolicyOf(specOf(t, "maxReplicas: 4\nloads: [{name: a}]\nfallback: "+text))
+		if err != nil || !reflect.DeepEqual(p.Fallbacks, want) {
+			t.Errorf("%s\ngot  %v (%v)\nwant %v", text, p.Fallbacks, err, want)
+		}
+	}
+}
+
 // What no API server has checked is checked here, field by field.
 func TestPolicyRefuses(t *testing.T) {
 	for text, sentence := range map[string]string{
@@ -105,8 +150,18 @@ func TestPolicyRefuses(t *testing.T) {
 		"maxReplicas: 4\nstep: {up: -1, down: 1}\nloads: [{name: a}]": "step: expected no negative step, got up -1, down 1",
 		"maxReplicas: 4\nminPodAge: -1s\nloads: [{name: a}]":          "minPodAge: expected 0s or more, got -1s",
 		"maxReplicas: 4": "loads: expected at least one",
-		"maxReplicas: 4\nloads: [{name: a, low: '0.9', high: '0.8'}]":        "loads[a]: expected 0 ≤ low ≤ target ≤ high and target above 0",
-		"maxReplicas: 4\nloads: [{name: a, low: 1, high: 2, target: '2.5'}]": "loads[a]: expected 0 ≤ low ≤ target ≤ high and target above 0",
+		"maxReplicas: 4\nloads: [{name: a, low: '0.9', high: '0.8'}]":                                                     "loads[a]: expected 0 ≤ low ≤ target ≤ high and target above 0",
+		"maxReplicas: 4\nloads: [{name: a, low: 1, high: 2, target: '2.5'}]":                                              "loads[a]: expected 0 ≤ low ≤ target ≤ high and target above 0",
+		"maxReplicas: 4\nloads: [{name: a, input: true}]":                                                                 "loads: expected one that asks for replicas, got inputs only",
+		"maxReplicas: 4\nloads: [{name: a, validRange: {min: 3, max: 2}}]":                                                "loads[a].validRange: expected 0 ≤ min ≤ max, got min 3, max 2",
+		"maxReplicas: 4\nloads: [{name: a}]\nfallback: {}":                                                                "fallback: expected after and replicas, got neither",
+		"maxReplicas: 4\nloads: [{name: a}]\nfallback: {replicas: 4}":                                                     "fallback.stale.after: expected a duration such as 5m, here or in fallback.after, got none",
+		"maxReplicas: 4\nloads: [{name: a}]\nfallback: {failed: {}}":                                                      "fallback.failed.after: expected a duration",
+		"maxReplicas: 4\nloads: [{name: a}]\nfallback: {after: 5m}":                                                       "fallback.invalid.replicas: expected a number for the behavior Static, here or in fallback.replicas, got none",
+		"maxReplicas: 4\nloads: [{name: a}]\nfallback: {after: 5m, replicas: 1, stale: {after: -1s}}":                     "fallback.stale.after: expected 0s or more, got -1s",
+		"maxReplicas: 4\nloads: [{name: a}]\nfallback: {after: 5m, replicas: -1}":                                         "fallback.stale.replicas: expected 0 or more, got -1",
+		"maxReplicas: 4\nloads: [{name: a}]\nfallback: {after: 5m, behavior: Lowest, replicas: 1}":                        "fallback.stale.behavior: expected Static, CurrentReplicas, CurrentReplicasIfHigher or CurrentReplicasIfLower, got Lowest",
+		"maxReplicas: 4\nloads: [{name: a}]\nfallback: {after: 5m, behavior: CurrentReplicas, stale: {behavior: Static}}": "fallback.stale.replicas: expected a number for the behavior Static",
 	} {
 		if _, err := PolicyOf(specOf(t, text)); err == nil || !strings.Contains(err.Error(), sentence) {
 			t.Errorf("%s\ngot  %v\nwant %s", text, err, sentence)

@@ -77,8 +77,13 @@ func summaryOf(ls *v1alpha1.LoadScaler, tick scaling.Tick) v1alpha1.Summary {
 
 func loadStatusOf(v scaling.Verdict) v1alpha1.LoadStatus {
 	s := v1alpha1.LoadStatus{Name: v.Load, State: string(v.State)}
-	if v.State != scaling.Fresh {
+	switch {
+	case v.State != scaling.Fresh:
 		s.Message = oneLine(v.Why)
+	case v.Partial != "" && v.Message != "":
+		s.Message = oneLine(v.Partial + "; " + v.Message)
+	default:
+		s.Message = oneLine(v.Partial + v.Message)
 	}
 	if !v.At.IsZero() {
 		s.Value = decimal(v.Value)
@@ -122,6 +127,8 @@ func activeCondition(ls *v1alpha1.LoadScaler, tick scaling.Tick) condition {
 	switch {
 	case ls.Spec.DryRun:
 		c.status, c.reason, c.message = metav1.ConditionFalse, "DryRun", "decisions are reported and not applied"
+	case tick.Decision.Blind() && tick.Decision.FellBack():
+		c.status, c.reason, c.message = metav1.ConditionFalse, "Fallback", freshCondition(tick.Decision).message
 	case tick.Decision.Blind():
 		c.status, c.reason, c.message = metav1.ConditionFalse, "NoFreshReading", freshCondition(tick.Decision).message
 	default:

@@ -71,6 +71,20 @@ func asking() scaling.Tick {
 	return tick
 }
 
+// fallenBack is a turn without a reading whose fallback is due.
+func fallenBack() scaling.Tick {
+	policy := plain
+	policy.Fallbacks = map[scaling.State]scaling.Fallback{scaling.Failed: {Replicas: 4}}
+	return turn(policy, 2, 2, scaling.Reading{Load: "backend", Problem: scaling.Failed, Message: "no answer"})
+}
+
+// withInput is a turn with a fresh load, and an input beside it.
+func withInput(gpu scaling.Reading) scaling.Tick {
+	policy := plain
+	policy.Loads = []scaling.Load{{Name: "gpu", Input: true, StaleAfter: time.Minute}, plain.Loads[0]}
+	return turn(policy, 2, 2, fresh(0.6), gpu)
+}
+
 // Each situation shows in one condition, with a reason to alert on.
 func TestConditions(t *testing.T) {
 	protecting, windowed := plain, plain
@@ -90,6 +104,9 @@ func TestConditions(t *testing.T) {
 		"blind":          {turn(plain, 2, 2, scaling.Reading{Load: "backend", Problem: scaling.Failed, Message: "no answer"}), nil, false, "ScalingActive", "False NoFreshReading"},
 		"failed reading": {turn(plain, 2, 2, scaling.Reading{Load: "backend", Problem: scaling.Failed, Message: "no answer"}), nil, false, "ReadingsFresh", "False Failed"},
 		"stale reading":  {turn(plain, 2, 2, scaling.Reading{Load: "backend", Value: 1, At: noon.Add(-time.Hour)}), nil, false, "ReadingsFresh", "False Stale"},
+		"fallen back":    {fallenBack(), nil, false, "ScalingActive", "False Fallback"},
+		"failed input":   {withInput(scaling.Reading{Load: "gpu", Problem: scaling.Failed, Message: "no answer"}), nil, false, "ReadingsFresh", "False Failed"},
+		"input apart":    {withInput(scaling.Reading{Load: "gpu", Problem: scaling.Failed, Message: "no answer"}), nil, false, "ScalingActive", "True Deciding"},
 		"refused write":  {turn(plain, 2, 2, fresh(0.9)), errors.New("forbidden"), false, "AbleToScale", "False WriteRefused"},
 		"at the maximum": {turn(plain, 10, 10, fresh(0.9)), nil, false, "ScalingLimited", "True Bounds"},
 		"young pods":     {turn(protecting, 3, 3, fresh(0.1)), nil, false, "ScalingLimited", "True YoungPods"},
@@ -156,6 +173,55 @@ func TestAnotherFailureIsNews(t *testing.T) {
 	}
 	if !told(stale(time.Hour), stale(2*time.Hour)) || len(messages(stale(time.Hour))) > 0 {
 		t.Error("a stale reading that only grew older was taken for news")
+	}
+}
+
+// Every load shows with what is to be said of it, inputs too.
+func TestLoadsInStatus(t *testing.T) {
+	partial := scaling.Reading{Load: "gpu", Value: 7, At: noon, Partial: "2 of 5 pods gave no answer"}
+	remarked := partial
+	remarked.Message = "its timestamp is ahead by 3s"
+	lost := scaling.Reading{Load: "gpu", Value: 7, At: noon.Add(-time.Minute), Problem: scaling.Failed, Message: "no answer"}
+	for message, c := range map[string]struct {
+		reading scaling.Reading
+		state   string
+	}{
+		"":                           {scaling.Reading{Load: "gpu", Value: 7, At: noon}, "Fresh"},
+		"2 of 5 pods gave no answer": {partial, "Fresh"},
+		"2 of 5 pods gave no answer; its timestamp is ahead by 3s": {remarked, "Fresh"},
+		"gpu is unknown: no answer":                                {lost, "Failed"},
+	} {
+		got := statusOf(webui(), &memory{}, withInput(c.reading), nil)
+		gpu, backend := got.Loads[0], got.Loads[1]
+		if gpu.Name != "gpu" || gpu.State != c.state || gpu.Value != "7" || gpu.ObservedAt == nil || gpu.Message != message {
+			t.Errorf("got %+v, want %s with %q", gpu, c.state, message)
+		}
+		if backend.Name != "backend" || backend.Value != "0.6" || got.Summary.Load != "0.6" || got.Summary.Band != "0.5..0.8" {
+			t.Errorf("beside an input: got %+v, summary %+v", backend, got.Summary)
+		}
+	}
+}
+
+// A fallback that will be due is looked at in time, though no reading comes; a scale-in that ends earlier comes first.
+func TestLookAgain(t *testing.T) {
+	waiting := fallenBack()
+	policy := waiting.Policy
+	policy.Fallbacks = map[scaling.State]scaling.Fallback{scaling.Failed: {After: 5 * time.Minute, Replicas: 4}}
+	waiting.Decision = scaling.Decide(waiting.Observation, policy, scaling.History{})
+	shrinking := waiting
+	shrinking.Outcome.Settling = 2 * time.Second
+	for name, c := range map[string]struct {
+		tick scaling.Tick
+		want time.Duration
+	}{
+		"nothing to come": {turn(plain, 2, 2, fresh(0.6)), 0},
+		"fallback to be":  {waiting, 5 * time.Minute},
+		"scale-in first":  {shrinking, 2 * time.Second},
+		"fallback due":    {fallenBack(), 0},
+	} {
+		if got := (&memory{}).lookAgain(c.tick); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
 	}
 }
 

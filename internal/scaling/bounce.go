@@ -12,7 +12,7 @@ func bounce(in *input, want int32) (int32, string) {
 	got, why := want, ""
 	for i, v := range in.loads {
 		l := in.Policy.Loads[i]
-		if v.State != Fresh {
+		if v.State != Fresh || v.Input {
 			continue
 		}
 		need := min(in.Replicas, l.enough(v.Total))

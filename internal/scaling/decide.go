@@ -64,12 +64,12 @@ func Decide(o Observation, p Policy, h History) Decision {
 	in := &input{Observation: o, Policy: p, History: h}
 	in.Stock = in.takeStock()
 	in.loads = in.assess()
-	began := !in.blind() && h.unseen(o.Now, p) || len(h.Recommendations) == 0
+	began := !in.blind() && in.asks() && h.unseen(o.Now, p) || len(h.Recommendations) == 0
 	if began {
 		in.History = in.History.begun(o)
 	}
 
-	d := Decision{Replicas: o.Replicas, Loads: in.loads, Pods: in.census(), Gone: in.departures(), Stock: in.Stock, Began: began}
+	d := Decision{Replicas: o.Replicas, Loads: in.loads, Pods: in.census(), Gone: in.departures(), Stock: in.Stock, Began: began, Next: in.nextFallback()}
 	in.due = in.dueSince(d.Gone)
 	d.Due = in.due
 	for _, s := range steps {
@@ -119,6 +119,8 @@ type Decision struct {
 	Stock Stock
 	// Began says that a window began with this decision: nothing had been seen for longer than one.
 	Began bool
+	// Next is when to decide again although nothing happens, as a fallback will be due; zero when none will.
+	Next time.Time
 }
 
 // A Reason is what one step made of the number of replicas before it.
@@ -168,19 +170,20 @@ func (d Decision) gaveUp() bool {
 }
 
 // Leading returns the index in Loads of the load that decided; false without any.
-func (d Decision) Leading() (int, bool) {
-	if len(d.Loads) == 0 {
-		return 0, false
-	}
-	return leading(d.Loads), true
+func (d Decision) Leading() (int, bool) { return leading(d.Loads) }
+
+// Blind reports whether no load gave a fresh reading, inputs apart.
+func (d Decision) Blind() bool {
+	return !slices.ContainsFunc(d.Loads, func(v Verdict) bool { return !v.Input && v.State == Fresh })
 }
 
-// Blind reports whether no load gave a fresh reading.
-func (d Decision) Blind() bool {
-	for _, v := range d.Loads {
-		if v.State == Fresh {
-			return false
-		}
-	}
-	return true
+// FellBack reports whether the load that decided did so by its fallback.
+func (d Decision) FellBack() bool {
+	i, found := d.Leading()
+	return found && d.Loads[i].State != Fresh && !d.Loads[i].Holds
+}
+
+// asks reports whether some load asked for a number, and did not only hold what there was.
+func (d Decision) asks() bool {
+	return slices.ContainsFunc(d.Loads, func(v Verdict) bool { return !v.Input && !v.Holds })
 }

@@ -7,43 +7,61 @@ import (
 
 // demand returns what the load alone asks for: each load's own demand, then the
 // highest. A load that is not fresh asks for what there is, and for what was given
-// up for lack of stock, so that it may be outvoted upwards and never lets the number fall.
+// up for lack of stock, so that it may be outvoted upwards and never lets the
+// number fall, unless its fallback is due.
 func demand(in *input, _ int32) (int32, string) {
-	if len(in.loads) == 0 {
+	i, found := leading(in.loads)
+	if !found {
 		return in.Replicas, "no load is configured"
 	}
-	top := in.loads[leading(in.loads)]
-	if top.State != Fresh {
+	top := in.loads[i]
+	if top.Holds {
 		return top.Demand, "holding: " + top.Why
 	}
 	return top.Demand, top.Why
 }
 
 // leading is the index of the load that decides: the highest demand, and of
-// equals one that is not fresh, for it is what keeps the number from falling.
-func leading(loads []Verdict) int {
-	top := 0
+// equals one that only holds, for it is what keeps the number from falling.
+// There is none among inputs alone.
+func leading(loads []Verdict) (top int, found bool) {
 	for i, v := range loads {
 		t := loads[top]
-		if v.Demand > t.Demand || v.Demand == t.Demand && t.State == Fresh && v.State != Fresh {
-			top = i
+		if !v.Input && (!found || v.Demand > t.Demand || v.Demand == t.Demand && v.Holds && !t.Holds) {
+			top, found = i, true
 		}
 	}
-	return top
+	return top, found
 }
 
 func (in *input) assess() []Verdict {
 	out := make([]Verdict, len(in.Policy.Loads))
 	for i, l := range in.Policy.Loads {
-		v := Verdict{Reading: in.reading(l.Name), Demand: clamp(int64(in.Replicas) + int64(in.Stock.Given))}
-		v.State, v.Why = v.judge(in.Now, l)
-		if v.State == Fresh {
-			v.Total = in.total(l, v.Reading)
-			v.Demand, v.Why = in.size(l, v)
-		}
-		out[i] = v
+		out[i] = in.verdict(l)
 	}
 	return out
+}
+
+// verdict is what one load asks for.
+func (in *input) verdict(l Load) Verdict {
+	v := Verdict{Reading: in.reading(l.Name), Input: l.Input}
+	v.State, v.Why = v.judge(in.Now, l)
+	switch {
+	case l.Input && v.State == Fresh:
+		v.Why = fmt.Sprintf("%s is %s", l.Name, number(v.Value))
+		return v
+	case l.Input:
+		return v
+	case v.State != Fresh:
+		return in.unread(v)
+	}
+	v.Total = in.total(l, v.Reading)
+	v.Demand, v.Why = in.size(l, v)
+	if v.Partial != "" && v.Demand < in.held() {
+		v.Demand, v.Holds = in.held(), true
+		v.Why = fmt.Sprintf("%s, but %s: removes nothing", v.Why, v.Partial)
+	}
+	return v
 }
 
 // total turns a reading into the load of the whole service. A ratio speaks of

@@ -71,6 +71,15 @@ func randomWorld(r *rapid.T) *world {
 		w.policy.Step = &FixedStep{Up: int32(rapid.IntRange(1, 5).Draw(r, "stepUp")), Down: int32(rapid.IntRange(1, 5).Draw(r, "stepDown"))}
 	}
 	w.samples = rapid.SliceOfN(rapid.Custom(randomSample), 1, 40).Draw(r, "samples")
+	if rapid.Bool().Draw(r, "outage") {
+		from := rapid.IntRange(0, len(w.samples)-1).Draw(r, "from")
+		for i := from; i < min(len(w.samples), from+20); i++ {
+			w.samples[i] = sample{problem: w.samples[i].problem}
+			if w.samples[i].problem == "" {
+				w.samples[i].problem = Failed
+			}
+		}
+	}
 	w.wakes = rapid.IntRange(1, 3).Draw(r, "wakes")
 	if rapid.Bool().Draw(r, "two") {
 		second := w.policy.Loads[0]
@@ -78,11 +87,31 @@ func randomWorld(r *rapid.T) *world {
 		w.policy.Loads = append(w.policy.Loads, second)
 		w.second = rapid.SliceOfN(rapid.Custom(randomSample), 1, 40).Draw(r, "second")
 	}
+	w.distrust(r)
 	w.startWarm()
 	return w
 }
 
+// distrust gives the world an input, a range of values, and rules for what is not fresh.
+func (w *world) distrust(r *rapid.T) {
+	last := &w.policy.Loads[len(w.policy.Loads)-1]
+	last.Input = len(w.policy.Loads) > 1 && rapid.Bool().Draw(r, "input")
+	if rapid.Bool().Draw(r, "ranged") {
+		w.policy.Loads[0].ValidRange = &Range{Min: rapid.Float64Range(0, 1).Draw(r, "least"), Max: rapid.SampledFrom([]float64{2, 4, math.Inf(1)}).Draw(r, "most")}
+	}
+	w.policy.Fallbacks = rapid.MapOfN(
+		rapid.SampledFrom([]State{Stale, Failed, Invalid}),
+		rapid.Custom(func(r *rapid.T) Fallback {
+			return Fallback{
+				After:    time.Duration(rapid.SampledFrom([]int{0, 1, 60, 600}).Draw(r, "after")) * time.Second,
+				Replicas: int32(rapid.IntRange(0, 40).Draw(r, "fallback")),
+				Behavior: rapid.SampledFrom([]FallbackBehavior{"", FallbackStatic, FallbackCurrent, FallbackHigher, FallbackLower}).Draw(r, "behavior"),
+			}
+		}), 0, 3).Draw(r, "fallbacks")
+}
+
 func randomSample(r *rapid.T) sample {
+	some := rapid.IntRange(0, 3).Draw(r, "some") == 0
 	odd := []float64{math.NaN(), math.Inf(1), -1, 1e300, math.MaxFloat64, 1e-300}
 	switch rapid.IntRange(0, 9).Draw(r, "kind") {
 	case 0:
@@ -90,9 +119,9 @@ func randomSample(r *rapid.T) sample {
 	case 1:
 		return sample{value: rapid.SampledFrom(odd).Draw(r, "odd")}
 	case 2:
-		return sample{}
+		return sample{partial: some}
 	default:
-		return sample{value: rapid.Float64Range(0, 4).Draw(r, "value")}
+		return sample{value: rapid.Float64Range(0, 4).Draw(r, "value"), partial: some}
 	}
 }
 
@@ -140,7 +169,7 @@ func (w *world) disturb(r *rapid.T) {
 		w.replicas = int32(rapid.IntRange(0, 40).Draw(r, "foreign"))
 		w.settle(w.now)
 	case 1:
-		w.history = History{}
+		w.restart()
 	case 2:
 		w.blocked = rapid.SampledFrom([]string{"", "a rollout"}).Draw(r, "blocked")
 	}

@@ -20,6 +20,9 @@ type History struct {
 	Moves []Move
 	// Sightings remember what each load's newest fresh reading amounted to when it was first seen.
 	Sightings []Sighting
+	// Silent is since when each load has had no fresh reading, counted from the first decision that found none. A restart
+	// counts anew.
+	Silent map[string]time.Time
 	// Stock is what is known of the elastic providers' stock.
 	Stock Stock
 	// Present are the pods of the last decision, leaving ones apart.
@@ -66,7 +69,9 @@ func (h History) unseen(now time.Time, p Policy) bool {
 	}
 	longest := p.Down.Window
 	for _, l := range p.Loads {
-		longest = max(longest, l.StaleAfter)
+		if !l.Input {
+			longest = max(longest, l.StaleAfter)
+		}
 	}
 	return now.Sub(h.Recommendations[len(h.Recommendations)-1].At) > longest
 }
@@ -85,25 +90,44 @@ func (h History) After(o Observation, d Decision) History {
 	}
 	h.Account = h.Account.after(o, d, h.Held)
 	h.Stock, h.Held = d.Stock, d.held()
-	if !d.Blind() && d.Demand <= o.Replicas {
+	if d.asks() && d.Demand <= o.Replicas {
 		h.Stock.Given = 0
 	}
 	h.Asked, h.Due = o.Replicas, d.Due
 	h.Present, h.Removing = active(o.Pods), h.Removing.seen(o)
 	oldest := o.Now.Add(-memory)
 	h.Moves = slices.DeleteFunc(slices.Clone(h.Moves), func(m Move) bool { return m.At.Before(oldest) })
-	if d.Blind() {
-		return h // what there is was not demanded: one failed reading in a window must not hold it
+	h.Silent = silent(d.Loads)
+	if !d.Blind() {
+		h.Sightings = sighted(d.Loads)
+	}
+	if !d.asks() {
+		return h // what there is was not demanded: one failed or partial reading in a window must not hold it
 	}
 	h.Recommendations = append(recent(h.Recommendations, oldest), Recommendation{At: o.Now, Replicas: d.Demand})
 	h.Recommendations = mergeLast(h.Recommendations)
-	h.Sightings = nil
-	for _, v := range d.Loads {
-		if v.State == Fresh {
-			h.Sightings = append(h.Sightings, Sighting{Load: v.Load, At: v.At, Value: v.Value, Total: v.Total})
+	return h
+}
+
+// sighted returns what each fresh reading amounts to.
+func sighted(loads []Verdict) (all []Sighting) {
+	for _, v := range loads {
+		if v.State == Fresh && !v.Input {
+			all = append(all, Sighting{Load: v.Load, At: v.At, Value: v.Value, Total: v.Total})
 		}
 	}
-	return h
+	return all
+}
+
+// silent returns since when each load has had no fresh reading.
+func silent(loads []Verdict) map[string]time.Time {
+	since := map[string]time.Time{}
+	for _, v := range loads {
+		if !v.Since.IsZero() {
+			since[v.Load] = v.Since
+		}
+	}
+	return since
 }
 
 // Moved returns the history after the decision's replicas were written.

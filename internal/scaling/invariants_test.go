@@ -20,6 +20,8 @@ func checkInvariants(t judge, w *world, o Observation, d Decision) {
 	}
 	given := d.Stock.Out() && d.Replicas < o.Replicas // up: what cannot be had is asked for no more
 	back := d.Replicas-o.Replicas <= d.Stock.Given    // what was given up is asked for again
+	w.listen(o, d)
+	fallback := slices.ContainsFunc(d.Loads, func(v Verdict) bool { _, _, due := w.due(o, v); return due })
 	outside := o.Replicas > w.policy.Max || o.Replicas < w.policy.Min
 	switch {
 	case d.Replicas > o.Replicas && d.Replicas > w.policy.Max:
@@ -28,14 +30,14 @@ func checkInvariants(t judge, w *world, o Observation, d Decision) {
 		fail("never below the minimum by shrinking")
 	case d.Replicas > w.policy.Max:
 		fail("never above the maximum")
-	case d.Blind() && d.Replicas != o.Replicas && !outside && !given && !(d.Replicas > o.Replicas && back):
-		fail("no fresh reading, no move")
+	case d.Blind() && d.Replicas != o.Replicas && !outside && !given && !(d.Replicas > o.Replicas && back) && !fallback:
+		fail("no fresh reading, no move but a fallback's that is due")
 	case len(d.Reasons) == 0:
 		fail("every decision has a reason")
 	}
-	for _, v := range d.Loads {
-		if v.State != Fresh && d.Demand < o.Replicas {
-			fail("a load that is not fresh never lets the number fall")
+	for i, v := range d.Loads {
+		for _, promise := range brokenTrust(w, o, d, i) {
+			fail(promise)
 		}
 		if v.Demand > d.Demand {
 			fail("the highest demand wins")
@@ -58,6 +60,31 @@ func checkInvariants(t judge, w *world, o Observation, d Decision) {
 		fail(promise)
 	}
 	checkPure(t, w, o, d)
+}
+
+// brokenTrust are the promises about what is believed of one load.
+func brokenTrust(w *world, o Observation, d Decision, load int) (broken []string) {
+	promise := func(says string, kept bool) {
+		if !kept {
+			broken = append(broken, says)
+		}
+	}
+	v, valid := d.Loads[load], w.policy.Loads[load].ValidRange
+	leading, _ := d.Leading()
+	least, most, due := w.due(o, v)
+	switch {
+	case v.Input:
+		promise("an input asks for nothing and never leads", v.Demand == 0 && !v.Holds && leading != load)
+	case v.State != Fresh && due:
+		promise("a fallback that is due asks for its number", least <= v.Demand && v.Demand <= most)
+	case v.State != Fresh:
+		promise("a load that is not fresh never lets the number fall", d.Demand >= o.Replicas)
+		promise("a fallback to come is waited for", d.Next.IsZero() || d.Next.After(o.Now))
+	case v.Partial != "":
+		promise("a partial reading never lets the number fall", d.Demand >= o.Replicas)
+	}
+	promise("no value outside the range is believed", v.State != Fresh || valid == nil || valid.Min <= v.Value && v.Value <= valid.Max)
+	return broken
 }
 
 // brokenPromises are those about the pods that go, and those that went.

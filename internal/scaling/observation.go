@@ -64,7 +64,8 @@ const (
 	Stale State = "Stale"
 	// Failed means that the newest attempt brought no answer.
 	Failed State = "Failed"
-	// Invalid means that the newest answer held no number that a load can be: missing, not a number, infinite or negative.
+	// Invalid means that the newest answer held no number that the load can be: missing, not a number, infinite, negative
+	// or outside the load's valid range.
 	Invalid State = "Invalid"
 )
 
@@ -72,13 +73,20 @@ const (
 type Verdict struct {
 	Reading
 	State State
+	// Input says that the load is only a term of other loads' formulas.
+	Input bool
+	// Since is since when the load is known to have had no fresh reading; zero when State is Fresh, and of an input.
+	Since time.Time
 	// Total is the load of the whole service, in the load's own unit: a ratio
 	// times the pods that were ready when the reading was first seen, or the
 	// sum itself. It is 0 unless State is Fresh.
 	Total float64
-	// Demand is the number of replicas that this load alone asks for. Unless
-	// State is Fresh that is the observed number, with what was given up for lack of stock.
+	// Demand is the number of replicas that this load alone asks for; an input asks for none.
 	Demand int32
+	// Holds says that Demand is only what there is, with what was given up for
+	// lack of stock: the reading is not fresh and no fallback is due, or it is
+	// partial and would take replicas away.
+	Holds bool
 	// Why is the sentence behind Demand, or says what is wrong with the reading.
 	Why string
 }

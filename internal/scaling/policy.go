@@ -1,6 +1,9 @@
 package scaling
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // A Policy is a LoadScaler's spec with every default resolved.
 type Policy struct {
@@ -8,6 +11,9 @@ type Policy struct {
 	Min, Max int32
 	// Loads are the signals; the highest demand wins.
 	Loads []Load
+	// Fallbacks say, for Stale, Failed and Invalid, what a load asks for that has had no fresh reading for long. In a
+	// state without one it holds the number, for however long.
+	Fallbacks map[State]Fallback
 	// Step gives fixed steps; nil sizes moves by the load.
 	Step *FixedStep
 	// Up and Down pace moves in their direction.
@@ -26,6 +32,9 @@ type Policy struct {
 // A Load is one signal and the band in which all is well.
 type Load struct {
 	Name string
+	// Input makes it a term of other loads' formulas only: it is judged and shown, asks for no replicas, and holds none.
+	// The band means nothing then.
+	Input bool
 	// Total says that values are a sum over the service, such as a queue's
 	// length; otherwise they are a ratio per ready replica.
 	Total bool
@@ -34,7 +43,50 @@ type Load struct {
 	Low, High, Target float64
 	// StaleAfter is the age beyond which a reading is not believed.
 	StaleAfter time.Duration
+	// ValidRange is what values can be at all; nil for whatever any load can be.
+	ValidRange *Range
 }
+
+// A Range bounds a value. Both ends belong to it; Max may be infinite.
+type Range struct {
+	Min, Max float64
+}
+
+// Holds reports whether a value lies within the range.
+func (r Range) Holds(value float64) bool { return r.Min <= value && value <= r.Max }
+
+// String writes the range as sentences do.
+func (r Range) String() string {
+	if math.IsInf(r.Max, 1) {
+		return number(r.Min) + " or more"
+	}
+	return number(r.Min) + ".." + number(r.Max)
+}
+
+// A Fallback is how long a load without a fresh reading holds the number, and
+// what it asks for then.
+type Fallback struct {
+	// After is how long it holds, from the first decision that found no fresh reading; 0 is not at all.
+	After time.Duration
+	// Replicas is the number it asks for, 0 or more.
+	Replicas int32
+	// Behavior says what becomes of the current number; the zero value is Static.
+	Behavior FallbackBehavior
+}
+
+// FallbackBehavior says which of the fallback's and the current number is asked for, in KEDA's words.
+type FallbackBehavior string
+
+const (
+	// FallbackStatic asks for the fallback's number.
+	FallbackStatic FallbackBehavior = "Static"
+	// FallbackCurrent goes on holding the current one.
+	FallbackCurrent FallbackBehavior = "CurrentReplicas"
+	// FallbackHigher asks for the higher of the two.
+	FallbackHigher FallbackBehavior = "CurrentReplicasIfHigher"
+	// FallbackLower asks for the lower of the two.
+	FallbackLower FallbackBehavior = "CurrentReplicasIfLower"
+)
 
 // FixedStep moves by a fixed number of replicas, as the original cusme did.
 type FixedStep struct {

@@ -21,7 +21,9 @@ func (r Reading) judge(now time.Time, l Load) (State, string) {
 		return Pending, fmt.Sprintf("%s has not been read yet", r.Load)
 	case !(r.Value >= 0) || math.IsInf(r.Value, 1): // NaN compares false
 		return Invalid, fmt.Sprintf("%s is %s, which no load can be", r.Load, number(r.Value))
-	case !l.Total && r.Value > mostRatio:
+	case l.ValidRange != nil && !l.ValidRange.Holds(r.Value):
+		return Invalid, fmt.Sprintf("%s is %s, and its valid range is %s", r.Load, number(r.Value), l.ValidRange)
+	case !l.Total && !l.Input && r.Value > mostRatio:
 		return Invalid, fmt.Sprintf("%s is %s, which no ratio per replica can be; set the type Total if it is a sum", r.Load, number(r.Value))
 	case age > l.StaleAfter:
 		return Stale, fmt.Sprintf("%s was %s %s ago, and a reading is believed for %s", r.Load, number(r.Value), brief(age), brief(l.StaleAfter))

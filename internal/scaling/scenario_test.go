@@ -72,7 +72,7 @@ func play(t *testing.T, w *world) string {
 }
 
 func stepsOf(d Decision) string {
-	s := []string{string(d.Loads[0].State)}
+	s := []string{fmt.Sprint(d.Loads[0].State, d.Loads[0].Holds)}
 	for _, r := range d.Reasons {
 		s = append(s, string(r.Step))
 	}

@@ -22,8 +22,12 @@ import (
 //	asks                             pods say whether they are busy, every second one is
 //	start 4m|never [deadline 10m]    from creation to ready
 //	load 1m 0.9x3 _x2 failed invalid readings a minute apart: as the index, _ for none
+//	load 1m 0.9~x3                   the same, and 2 of 5 pods gave no answer
 //	work 1m 320x3 960x3              the same, as work shared by the ready pods
 //	also 0.5..0.8 0.9x3 _x2          a second load, read at the same times, each as the index
+//	also input 0.9x3 _x2             the same, as an input
+//	valid 0..10                      what the load can be
+//	fallback stale|failed|invalid after 5m replicas 4 [static|current|higher|lower]
 //	wakes 3                          decide so often on every reading, a second apart
 //	at 5m scale 25|max 10|restart|rollout|rollout done|start 1m|unready 3|ready
 //	at 5m stock 8|busy 3|idle|doom 2  of the elastic stock; of so many pods from the first
@@ -110,10 +114,17 @@ func (w *world) directive(verb string, args []string) (err error) {
 		w.work, w.every = verb == "work", a.duration()
 		w.samples = a.samples()
 	case "also":
-		second := Load{Name: "second", StaleAfter: 3 * w.every}
-		second.Low, second.High = a.band()
-		second.Target = (second.Low + second.High) / 2
+		second := Load{Name: "second", StaleAfter: 3 * w.every, Input: a.is("input")}
+		if !second.Input {
+			second.Low, second.High = a.band()
+			second.Target = (second.Low + second.High) / 2
+		}
 		w.policy.Loads, w.second = append(w.policy.Loads, second), a.samples()
+	case "valid":
+		l.ValidRange = &Range{}
+		l.ValidRange.Min, l.ValidRange.Max = a.band()
+	case "fallback":
+		w.fallback(a)
 	case "wakes":
 		w.wakes = int(a.int())
 	case "at":
@@ -124,6 +135,25 @@ func (w *world) directive(verb string, args []string) (err error) {
 		return errors.New("no such directive")
 	}
 	return a.done()
+}
+
+// fallback reads the rule for one state.
+func (w *world) fallback(a *arguments) {
+	states := map[string]State{"stale": Stale, "failed": Failed, "invalid": Invalid}
+	state, f := states[a.next()], Fallback{}
+	a.word("after")
+	f.After = a.duration()
+	a.word("replicas")
+	f.Replicas = a.int()
+	for word, b := range map[string]FallbackBehavior{"static": FallbackStatic, "current": FallbackCurrent, "higher": FallbackHigher, "lower": FallbackLower} {
+		if a.is(word) {
+			f.Behavior = b
+		}
+	}
+	if w.policy.Fallbacks == nil {
+		w.policy.Fallbacks = map[State]Fallback{}
+	}
+	w.policy.Fallbacks[state] = f
 }
 
 // arguments reads the words of one line; the first thing wrong is kept.
@@ -217,6 +247,7 @@ func (a *arguments) samples() (out []sample) {
 			n = int(a.float(times))
 		}
 		var s sample
+		word, s.partial = strings.CutSuffix(word, "~")
 		switch word {
 		case "_":
 			s.problem = Stale
@@ -242,7 +273,7 @@ func (a *arguments) event() event {
 		n := a.int()
 		e.do = func(w *world) { w.policy.Max = n }
 	case "restart":
-		e.do = func(w *world) { w.history = History{} }
+		e.do = (*world).restart
 	case "rollout":
 		blocked := "a rollout with two live ReplicaSets"
 		if a.is("done") {

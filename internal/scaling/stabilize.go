@@ -7,7 +7,7 @@ import "fmt"
 // up window. Ported from stabilizeRecommendationWithBehaviors of Kubernetes
 // 1.37's horizontal pod autoscaler, and checked against a running one.
 func stabilize(in *input, want int32) (int32, string) {
-	if in.blind() {
+	if !in.asks() {
 		return want, ""
 	}
 	lowest, highest := want, want
@@ -31,6 +31,6 @@ func stabilize(in *input, want int32) (int32, string) {
 	}
 }
 
-func (in *input) blind() bool {
-	return Decision{Loads: in.loads}.Blind()
-}
+func (in *input) blind() bool { return Decision{Loads: in.loads}.Blind() }
+
+func (in *input) asks() bool { return Decision{Loads: in.loads}.asks() }

@@ -31,7 +31,8 @@ type world struct {
 	wakes    int      // decisions on each reading
 	woken    int      // of them made
 	lastOf   map[string]Reading
-	delay    time.Duration // how much later the ReplicaSet looks at the pods
+	silent   map[string]time.Time // since when a load has had no fresh reading, as far as the history reaches
+	delay    time.Duration        // how much later the ReplicaSet looks at the pods
 	order    Order
 	machines int                  // pods that have room on ordinary nodes; the others are elastic
 	stock    int                  // elastic pods that the provider has room for
@@ -51,6 +52,7 @@ const plenty = 1 << 20
 type sample struct {
 	value   float64
 	problem State
+	partial bool
 }
 
 type event struct {
@@ -80,6 +82,40 @@ func (w *world) next() bool {
 	w.settle(w.now)
 	w.tick++
 	return true
+}
+
+// restart lets a new cusme begin, which remembers nothing.
+func (w *world) restart() {
+	w.history = History{}
+	clear(w.silent)
+}
+
+// listen notes since when each load has had no fresh reading.
+func (w *world) listen(o Observation, d Decision) {
+	if w.silent == nil {
+		w.silent = map[string]time.Time{}
+	}
+	for _, v := range d.Loads {
+		if _, known := w.silent[v.Load]; v.State == Fresh {
+			delete(w.silent, v.Load)
+		} else if !known {
+			w.silent[v.Load] = o.Now
+		}
+	}
+}
+
+// due is what a load's fallback is to ask for, if anything: the rule in its own words.
+func (w *world) due(o Observation, v Verdict) (least, most int32, due bool) {
+	word := map[State]State{Pending: Failed, Failed: Failed, Invalid: Invalid, Stale: Stale}
+	f, ruled := w.policy.Fallbacks[word[v.State]]
+	now := o.Replicas + w.history.Stock.Given
+	switch {
+	case v.Input || !ruled || f.Behavior == FallbackCurrent || o.Now.Before(w.silent[v.Load].Add(f.After)):
+		return 0, 0, false
+	case f.Behavior == FallbackHigher && now > f.Replicas, f.Behavior == FallbackLower && now < f.Replicas:
+		return o.Replicas, now, true
+	}
+	return f.Replicas, f.Replicas, true
 }
 
 // spin lets pods without stock fail, each to be replaced by another at once.
@@ -245,6 +281,9 @@ func (w *world) reading(l Load, s sample, ready int32) Reading {
 		r.Message = "the back end does not answer"
 	default:
 		r.Value, r.At = s.value, w.now
+		if s.partial {
+			r.Partial = "2 of 5 pods gave no answer"
+		}
 		if w.work {
 			r.Value /= float64(max(1, ready))
 		}

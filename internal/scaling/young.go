@@ -73,14 +73,16 @@ func (in *input) leastOf(order []Pod, stays func(Pod) string) (int32, string) {
 }
 
 // leastSure counts on nothing that only holds at this moment: of a ReplicaSet's
-// pods it lets go as many as are sure to go before every young one.
+// pods it lets go as many as are sure to go before every young one, and are seen
+// to. Both, because its comparison goes in circles among pods of which some are
+// of one second: only those of different ages are told apart by their UIDs.
 func (in *input) leastSure(order []Pod) (int32, string) {
 	protected := slices.DeleteFunc(slices.Clone(order), func(p Pod) bool { return !in.young(p) })
 	if len(protected) == 0 {
 		return 0, ""
 	}
 	crowd, least := crowding(order), int32(len(order))
-	for _, p := range order {
+	for _, p := range order[:slices.IndexFunc(order, in.young)] {
 		if !slices.ContainsFunc(protected, func(y Pod) bool { return y.UID == p.UID || !surelyBefore(p, y, crowd) }) {
 			least--
 		}
