@@ -131,7 +131,11 @@ func (d *Door) DialContext(ctx context.Context, network, address string) (net.Co
 	if !strings.HasPrefix(network, "tcp") {
 		return nil, errors.New("expected a network of TCP, got " + network)
 	}
-	dialer := net.Dialer{Timeout: dialTimeout}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	dialer := net.Dialer{Timeout: dialTimeout, Control: d.Guard.control(host)}
 	return dialer.DialContext(ctx, network, address)
 }
 
@@ -150,7 +154,7 @@ func (d *Door) transport(config *tls.Config) *http.Transport {
 	t.Protocols.SetHTTP1(true)
 	t.Protocols.SetHTTP2(true)
 	if d.Proxy != nil {
-		t.Proxy = http.ProxyURL(d.Proxy)
+		t.Proxy = func(r *http.Request) (*url.URL, error) { return d.Proxy, d.Guard.checkUnseen(r.URL.Hostname()) }
 		t.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext // to the proxy, which the operator named
 	}
 	return t
