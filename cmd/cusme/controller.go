@@ -28,6 +28,7 @@ func newController(getenv func(string) string) *cobra.Command {
 	var lead bool
 	var settle time.Duration
 	var rules []string
+	var loads reach
 	cmd := &cobra.Command{
 		Use:     "controller",
 		Short:   "Serve the LoadScalers of a cluster",
@@ -39,6 +40,9 @@ func newController(getenv func(string) string) *cobra.Command {
 				return err
 			}
 			if o.Target, err = steering(settle, rules); err != nil {
+				return err
+			}
+			if o.Door, err = loads.door(); err != nil {
 				return err
 			}
 			if o.Config, err = restConfig(kubeconfig, "pass --kubeconfig, or set KUBECONFIG", getenv); err != nil {
@@ -62,6 +66,7 @@ func newController(getenv func(string) string) *cobra.Command {
 	f.DurationVar(&settle, "settle-time", settleTime, "how long marks on the pods to remove may take to reach the ReplicaSet controller")
 	f.StringArrayVar(&rules, "elastic", nil, elasticUsage)
 	f.StringVar(&logFormat, "log-format", "text", "text or json")
+	loads.addTo(cmd)
 	return cmd
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"cusme.dev/cusme/api/v1alpha1"
 	"cusme.dev/cusme/internal/controller"
+	"cusme.dev/cusme/internal/transport"
 )
 
 // dropIn is the command line of cusme 1.0.
@@ -112,6 +113,7 @@ func runDropIn(ctx context.Context, args []string, getenv func(string) string, s
 		Config: config, Log: log, Version: version, Only: d.loadScaler(url),
 		LeaseNamespace: d.namespace, LeaseName: "cusme-" + d.deployment,
 		MetricsAddress: d.metricsAddress, HealthAddress: d.healthAddress, Target: targets,
+		Door: transport.Options{Guard: transport.Guard{Operator: true}}, // who sets ThirdUrl runs cusme
 	})
 }
 

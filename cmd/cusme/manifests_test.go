@@ -29,6 +29,7 @@ const manifests = "../../config"
 // What the controller may do in every namespace, beyond what every account may.
 const rightsEverywhere = `deployments.apps get list watch
 deployments.apps/scale get update
+endpointslices.discovery.k8s.io[kubernetes] get
 events.events.k8s.io create
 loadscalers.cusme.dev get list watch
 loadscalers.cusme.dev/status get patch

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,8 +63,22 @@ type process struct {
 	done chan error
 }
 
-// start runs cusme until the test ends, and then stops it as Kubernetes does.
+// reachingLoopback are the arguments with which a controller reads the loads of the tests' own back ends.
+func reachingLoopback(args []string) []string {
+	if len(args) > 0 && args[0] == "controller" {
+		return append(slices.Clone(args), "--allow-cidr", "127.0.0.0/8")
+	}
+	return args
+}
+
+// start runs cusme until the test ends, and then stops it as Kubernetes does. A controller may read loads from loopback.
 func start(t testing.TB, env []string, args ...string) *process {
+	t.Helper()
+	return startGuarded(t, env, reachingLoopback(args)...)
+}
+
+// startGuarded is start, with a controller that reads loads from nowhere but where the arguments say.
+func startGuarded(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(program(t), args...), log: &lockedBuffer{}, done: make(chan error, 1)}
 	p.Env = append(os.Environ(), env...)

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,9 +70,12 @@ type process struct {
 	log    bytes.Buffer
 }
 
-// start runs cusme until the test ends.
+// start runs cusme until the test ends. A controller may read loads from loopback, where the tests' back ends are.
 func (c cluster) start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
+	if len(args) > 0 && args[0] == "controller" {
+		args = append(slices.Clone(args), "--allow-cidr", "127.0.0.0/8")
+	}
 	p := &process{cmd: exec.Command(c.binary, args...), exited: make(chan struct{})}
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
 	p.cmd.Dir = t.TempDir()

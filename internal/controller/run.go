@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
@@ -128,7 +129,11 @@ func runOnce(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	readings := load.NewReadings(load.Options{Version: o.Version, Door: transport.NewDoor(o.Door), Metrics: o.Config})
+	clients, err := kubernetes.NewForConfig(o.Config)
+	if err != nil {
+		return finalError{err}
+	}
+	readings := load.NewReadings(load.Options{Version: o.Version, Door: transport.NewDoor(o.reach(ctx, clients)), Metrics: o.Config})
 	defer readings.Close()
 	c := &controller{
 		readings: readings,
