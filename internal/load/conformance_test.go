@@ -43,6 +43,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // kinds are all kinds of sources, by their fields in the API.
 var kinds = map[string]kind{
+	"expression": expressionKind,
 	"push":       pushKind,
 	"http":       httpKind,
 	"pods":       podsKind,
@@ -50,7 +51,7 @@ var kinds = map[string]kind{
 }
 
 // awaited are the kinds that are not understood yet.
-var awaited = []string{"externalMetric", "objectMetric", "external", "expression"}
+var awaited = []string{"externalMetric", "objectMetric", "external"}
 
 // A kind is one kind of source, as far as the suite has to know it.
 type kind struct {

@@ -147,7 +147,7 @@ func after(last, newest scaling.Reading) scaling.Reading {
 
 // same reports whether two sources read the same number for the same load.
 func (s Source) same(o Source) bool {
-	return s.load == o.load && s.from == o.from && s.texts() == o.texts() && s.formula.text == o.formula.text
+	return s.load == o.load && s.from == o.from && s.texts() == o.texts() && s.formula.same(o.formula)
 }
 
 // An address says where answers come from. Its values are comparable: loads

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -248,7 +249,7 @@ func TestPushedWithoutPause(t *testing.T) {
 	}
 }
 
-func TestCombine(t *testing.T) {
+func TestOneOfSeveral(t *testing.T) {
 	for _, c := range []struct {
 		by     string
 		values []float64
@@ -265,11 +266,30 @@ func TestCombine(t *testing.T) {
 		{"p90", []float64{11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1}, 10},
 	} {
 		before := slices.Clone(c.values)
-		if got := combine(c.by, c.values); got != c.want {
+		if got := one(c.values, c.by); got != c.want {
 			t.Errorf("%s of %v is %v, want %v", c.by, c.values, got, c.want)
 		}
 		if !slices.Equal(before, c.values) {
 			t.Errorf("%s changed %v to %v", c.by, before, c.values)
 		}
 	}
+}
+
+// TestDoubtsOutliveAChange: another trust of the same source remembers what was
+// said, so that no edit makes a fall to zero the first word.
+func TestDoubtsOutliveAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, "a")
+		l := loadOf("backend", "a", "body.load")
+		s.follow(t, "scaler", nil, l)
+		s.expect(t, "scaler", "backend 0.5")
+		s.backends["a"].now(`{"load": 0}`, nil)
+		wait(interval)
+		s.expect(t, "scaler", "backend 0.5")
+		l.MaxJump = quantity("10")
+		s.follow(t, "scaler", nil, l)
+		s.expect(t, "scaler", "backend 0.5")
+		wait(interval)
+		s.expect(t, "scaler", "backend 0")
+	})
 }
