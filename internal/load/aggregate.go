@@ -48,28 +48,31 @@ func (t trust) aggregate(samples []sample) (value float64, partial string) {
 		values[i] = s.value
 		partial = cmp.Or(s.partial, partial)
 	}
-	return one(values, t.by), partial
+	return combine(t.by, values), partial
 }
 
-// one makes one number of several, of which there is at least one: avg, max, sum
-// or p90. p90 is one of them (nearest rank), so that of fewer than ten it is the
-// greatest. An average lies between them, however large they are and whatever
-// rounding does.
-func one(values []float64, by string) float64 {
-	total, mean := 0.0, 0.0
-	for _, v := range values {
-		total += v
-		mean += v / float64(len(values))
-	}
+// combine makes one number of several, at least one: by avg, max, sum or p90, of
+// which avg is the default. It changes none of them.
+func combine(by string, values []float64) float64 {
 	switch by {
 	case "max":
 		return slices.Max(values)
+	case "sum":
+		sum := 0.0
+		for _, v := range values {
+			sum += v
+		}
+		return sum
 	case "p90":
+		// The nearest rank: a value that was said, above nine tenths of them.
 		ranked := slices.Sorted(slices.Values(values))
 		return ranked[(9*len(ranked)+9)/10-1]
-	case "sum":
-		return total
 	default:
+		// Each part by itself stays finite. Rounding must not lead out of the values.
+		mean := 0.0
+		for _, v := range values {
+			mean += v / float64(len(values))
+		}
 		return min(max(mean, slices.Min(values)), slices.Max(values))
 	}
 }

@@ -249,7 +249,7 @@ func TestPushedWithoutPause(t *testing.T) {
 	}
 }
 
-func TestOneOfSeveral(t *testing.T) {
+func TestCombine(t *testing.T) {
 	for _, c := range []struct {
 		by     string
 		values []float64
@@ -266,7 +266,7 @@ func TestOneOfSeveral(t *testing.T) {
 		{"p90", []float64{11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1}, 10},
 	} {
 		before := slices.Clone(c.values)
-		if got := one(c.values, c.by); got != c.want {
+		if got := combine(c.by, c.values); got != c.want {
 			t.Errorf("%s of %v is %v, want %v", c.by, c.values, got, c.want)
 		}
 		if !slices.Equal(before, c.values) {
