@@ -139,14 +139,19 @@ func TestMissingProgramNamesTheCommand(t *testing.T) {
 
 func TestMissingProgramSkipsButFailsInCI(t *testing.T) {
 	t.Setenv("CUSME_LOCALCLUSTER", filepath.Join(t.TempDir(), "localcluster"))
-	for _, ci := range []string{"", "1"} {
-		t.Setenv("CUSME_CI", ci)
-		r := &recorder{TB: t}
-		done := make(chan struct{})
-		go func() { defer close(done); need(r) }()
-		<-done
-		if r.failed != (ci != "") || r.skipped != (ci == "") {
-			t.Errorf("with CUSME_CI=%q: skipped %t, failed %t", ci, r.skipped, r.failed)
+	for name, lookFor := range map[string]func(testing.TB){
+		"localcluster": func(t testing.TB) { need(t) },
+		"another":      func(t testing.TB) { Program(t, "no-such-program", "apt-get install it") },
+	} {
+		for _, ci := range []string{"", "1"} {
+			t.Setenv("CUSME_CI", ci)
+			r := &recorder{TB: t}
+			done := make(chan struct{})
+			go func() { defer close(done); lookFor(r) }()
+			<-done
+			if r.failed != (ci != "") || r.skipped != (ci == "") {
+				t.Errorf("%s with CUSME_CI=%q: skipped %t, failed %t", name, ci, r.skipped, r.failed)
+			}
 		}
 	}
 }

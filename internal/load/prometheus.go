@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,24 +82,32 @@ type query struct {
 // that answers them from two places. The time to evaluate at is left to the
 // server: its clock and cusme's may differ.
 func (e *prometheusEndpoint) ask(ctx context.Context, within time.Duration) (answer, error) {
-	var at time.Time
-	if e.timeQuery.text != "" {
-		told, err := e.evaluate(ctx, within, e.timeQuery)
-		if err == nil {
-			at, err = told.moment(e.timeQuery)
-		}
-		if err != nil {
-			return answer{}, err
-		}
+	at, timeErr := e.observed(ctx, within)
+	if timeErr != nil && e.observedAt != "" {
+		return answer{}, timeErr
 	}
 	got, err := e.evaluate(ctx, within, query{field: "prometheus.query", written: e.query, text: e.query})
-	if err != nil {
+	// A selector's own fault says more than what it does to timestamp(…).
+	if err := cmp.Or(err, timeErr); err != nil {
 		return answer{}, err
 	}
 	if at.IsZero() {
 		at = got.at
 	}
 	return answer{number: &got.value, partial: got.partial, received: got.received, at: at}, nil
+}
+
+// observed returns when the value is true; the zero time where only the server's
+// evaluation tells.
+func (e *prometheusEndpoint) observed(ctx context.Context, within time.Duration) (time.Time, error) {
+	if e.timeQuery.text == "" {
+		return time.Time{}, nil
+	}
+	told, err := e.evaluate(ctx, within, e.timeQuery)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return told.moment(e.timeQuery)
 }
 
 // evaluate has the server evaluate a query to one number.
