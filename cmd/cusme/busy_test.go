@@ -126,12 +126,18 @@ func (d *deployment) keeps(t testing.TB, pods []string) {
 // answers for it, and returns the port. Port 0 is any; give it for the first pod.
 func answerAt(t testing.TB, d *deployment, pod, body, port string) string {
 	t.Helper()
+	return answerBy(t, d, pod, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }), port)
+}
+
+// answerBy is answerAt with any answer.
+func answerBy(t testing.TB, d *deployment, pod string, h http.Handler, port string) string {
+	t.Helper()
 	l := listenAnywhere(t, port)
 	host, port, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) })}}
+	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: h}}
 	s.Start()
 	t.Cleanup(s.Close)
 	d.annotate(t, pod, addressAnnotation, host)

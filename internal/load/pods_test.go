@@ -381,3 +381,16 @@ func TestPodsOverTLS(t *testing.T) {
 func pemOf(c *x509.Certificate) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
 }
+
+// TestPodsAreGuarded: a pod's address is looked at like any other before it is dialled.
+func TestPodsAreGuarded(t *testing.T) {
+	server := httptest.NewServer(says(`{"running": 4}`))
+	defer server.Close()
+	spec := running
+	spec.Port = portOf(t, server.URL)
+	pods := func(string) ([]Pod, bool) { return []Pod{{Name: "web-1", Address: "127.0.0.1", Ready: true}}, true }
+	ask := byAsking(func(s site) v1alpha1.Load { return v1alpha1.Load{Name: "gpus", Pods: &spec} })(t, site{pods: pods})
+	if got := ask(); got.Problem != scaling.Failed || !strings.Contains(got.Message, "127.0.0.1 is a loopback address") {
+		t.Errorf("got %+v, want it refused", got)
+	}
+}
