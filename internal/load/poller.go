@@ -3,7 +3,6 @@ package load
 import (
 	"context"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -92,9 +91,9 @@ func (r *Readings) pace(p *poller) (interval, within time.Duration) {
 	return interval, min(within, interval)
 }
 
-// poll asks at once, then on a grid of whole intervals that begins a random
-// part of the interval later: a controller that starts a thousand pollers
-// together must not ask a thousand endpoints in the same instant for ever.
+// poll asks at once, then in the rhythm that the endpoint's answers make. While
+// it fails, each attempt is one probe: there is never a second beside it. A nudge
+// is news of it, and waits for nothing.
 func (r *Readings) poll(ctx context.Context, p *poller) {
 	around := r.around
 	around.nudge = func() { signal(p.nudged) }
@@ -104,7 +103,7 @@ func (r *Readings) poll(ctx context.Context, p *poller) {
 	if interval == 0 {
 		return // whoever wanted to know left before it began
 	}
-	grid := time.Now().Add(rand.N(interval))
+	rhythm := newRhythm(interval, time.Now())
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for number := 1; ; {
@@ -112,15 +111,15 @@ func (r *Readings) poll(ctx context.Context, p *poller) {
 		case <-ctx.Done():
 			return
 		case <-p.retimed:
-			was := interval
-			if interval, within = r.pace(p); interval != was && interval > 0 && number > 1 {
-				grid = time.Now().Add(rand.N(interval))
-				timer.Reset(time.Until(grid))
+			if interval, within = r.pace(p); interval > 0 {
+				rhythm.retime(interval, time.Now())
+				timer.Reset(time.Until(rhythm.due))
 			}
 			continue
 		case <-p.nudged:
 		case <-timer.C:
 		}
+		asked := time.Now()
 		attempt := try(ctx, e, within)
 		if ctx.Err() != nil {
 			return // the error is only that nobody wants to know any more
@@ -128,7 +127,8 @@ func (r *Readings) poll(ctx context.Context, p *poller) {
 		attempt.number = number
 		number++
 		r.deliver(p, attempt)
-		timer.Reset(time.Until(nextOn(grid, interval, time.Now())))
+		rhythm.after(attempt.err, asked, time.Now())
+		timer.Reset(time.Until(rhythm.due))
 	}
 }
 
@@ -138,15 +138,6 @@ func try(ctx context.Context, e endpoint, within time.Duration) attempt {
 	defer cancel()
 	answer, err := e.ask(ctx, within)
 	return attempt{answer: answer, err: err}
-}
-
-// nextOn returns the first point of the grid after now. Points that passed
-// during a slow attempt are dropped: catching up would only load what is slow.
-func nextOn(grid time.Time, interval time.Duration, now time.Time) time.Time {
-	if now.Before(grid) {
-		return grid
-	}
-	return grid.Add(now.Sub(grid).Truncate(interval) + interval)
 }
 
 // deliver tells everybody who subscribed what an attempt brought. The answer is

@@ -68,7 +68,7 @@ func TestGrid(t *testing.T) {
 }
 
 // TestSlowEndpointIsGivenUp: an attempt ends with the interval at the latest,
-// and the next begins on the grid, never at the same time.
+// and the next begins later, never at the same time.
 func TestSlowEndpointIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, "slow")
@@ -76,11 +76,13 @@ func TestSlowEndpointIsGivenUp(t *testing.T) {
 		slow := loadOf("backend", "slow", "body.load")
 		slow.HTTP.Timeout = httpLoad("", 10*interval).HTTP.Timeout
 		s.follow(t, "scaler", nil, slow)
-		wait(20 * interval)
+		wait(interval + time.Nanosecond)
+		s.expect(t, "scaler", "backend 0 Failed")
+		wait(40 * interval)
 		at := s.backends["slow"].times()
 		for i := 2; i < len(at); i++ {
-			if gap := at[i] - at[i-1]; gap != 2*interval {
-				t.Errorf("asked %s after the last time, want %s", gap, 2*interval)
+			if gap := at[i] - at[i-1]; gap <= interval || gap > longestPause*interval {
+				t.Errorf("asked %s after the last time, want more than the interval it took", gap)
 			}
 		}
 		if len(at) < 10 {
