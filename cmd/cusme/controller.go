@@ -45,9 +45,13 @@ func newController(getenv func(string) string) *cobra.Command {
 			if o.Door, err = loads.door(); err != nil {
 				return err
 			}
+			if err = checkPush(o.Push); err != nil {
+				return err
+			}
 			if o.Config, err = restConfig(kubeconfig, "pass --kubeconfig, or set KUBECONFIG", getenv); err != nil {
 				return err
 			}
+			o.Push.Namespace = o.LeaseNamespace
 			if !lead {
 				o.LeaseNamespace = ""
 			}
@@ -65,6 +69,7 @@ func newController(getenv func(string) string) *cobra.Command {
 	f.IntVar(&o.Workers, "workers", 8, "how many LoadScalers are decided at a time")
 	f.DurationVar(&settle, "settle-time", settleTime, "how long marks on the pods to remove may take to reach the ReplicaSet controller")
 	f.StringArrayVar(&rules, "elastic", nil, elasticUsage)
+	pushFlags(cmd, &o.Push)
 	f.StringVar(&logFormat, "log-format", "text", "text or json")
 	loads.addTo(cmd)
 	return cmd

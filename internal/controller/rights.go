@@ -39,6 +39,10 @@ var needed = []right{
 var (
 	toReadNodes = right{resource: "nodes", verbs: "get list watch"}
 	toPatchPods = right{resource: "pods", verbs: "patch"}
+	toReview    = []right{
+		{group: "authentication.k8s.io", resource: "tokenreviews", verbs: "create"},
+		{group: "authorization.k8s.io", resource: "subjectaccessreviews", verbs: "create"},
+	}
 )
 
 // neededBy returns the rights that are needed besides: to serve LoadScalers, of
@@ -87,8 +91,28 @@ func askRights(ctx context.Context, o Options) (rights, error) {
 	if may.patchPods, err = ask.patchPods(ctx, o); err != nil {
 		return rights{}, err
 	}
+	if err := ask.review(ctx, o); err != nil {
+		return rights{}, err
+	}
 	may.lead, err = ask.lead(ctx, o)
 	return may, err
+}
+
+// review asks whether senders of loads can be reviewed, where loads are received, and says so when they cannot.
+func (a asker) review(ctx context.Context, o Options) error {
+	if o.Push.Address == "" {
+		return nil
+	}
+	for _, r := range toReview {
+		denied, err := a.denied(ctx, r, "")
+		if err != nil {
+			return err
+		}
+		if len(denied) > 0 {
+			o.Log.Info("no pushed load will be taken, as who sends it may not be reviewed", "grant", r.rule(denied))
+		}
+	}
+	return nil
 }
 
 // readNodes asks whether elastic nodes can be told from ordinary ones, and says so when they cannot.

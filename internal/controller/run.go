@@ -35,6 +35,7 @@ import (
 
 	"cusme.dev/cusme/api/v1alpha1"
 	"cusme.dev/cusme/internal/load"
+	"cusme.dev/cusme/internal/push"
 	"cusme.dev/cusme/internal/target"
 	"cusme.dev/cusme/internal/transport"
 )
@@ -63,8 +64,12 @@ type Options struct {
 	Target target.Options
 	// Door says how the endpoints of loads are reached, and which may be.
 	Door transport.Options
+	// Push says where loads are received. Run fills in what is needed of it besides.
+	Push push.Options
 	// Workers is how many LoadScalers are decided at a time; 0 means 8.
 	Workers int
+
+	leaseLabels map[string]string // of the Lease, as long as this replica leads
 }
 
 // Requests to the API server per second, and in a burst. A quiet cusme sends
@@ -90,7 +95,7 @@ func Run(ctx context.Context, o Options) error {
 			return nil
 		}
 		if first && errors.Is(err, syscall.EADDRINUSE) {
-			return fmt.Errorf("%w: choose other addresses for metrics and health, or 0 for none", err)
+			return fmt.Errorf("%w: choose other addresses for metrics and health, or 0 for none; for pushed loads, another --push-address", err)
 		}
 		var final finalError
 		if errors.As(err, &final) {
@@ -125,6 +130,14 @@ func runOnce(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	receiver, err := listen(o)
+	if err != nil {
+		return err
+	}
+	defer receiver.Close()
+	if o.leaseLabels, err = receiver.LeaseLabels(); err != nil {
+		return err
+	}
 	mgr, err := newManager(o, may)
 	if err != nil {
 		return err
@@ -149,6 +162,9 @@ func runOnce(ctx context.Context, o Options) error {
 	if err := c.register(ctx, mgr, o); err != nil {
 		return err
 	}
+	if err := c.receive(mgr, receiver); err != nil {
+		return err
+	}
 	if err := c.tellReady(ctx, mgr, o); err != nil {
 		return err
 	}
@@ -170,6 +186,7 @@ func newManager(o Options, may rights) (ctrl.Manager, error) {
 		LeaderElectionID:              o.LeaseName,
 		LeaderElectionNamespace:       o.LeaseNamespace,
 		LeaderElectionReleaseOnCancel: true,
+		LeaderElectionLabels:          o.leaseLabels,
 	}
 	if ns := o.namespace(); ns != "" {
 		options.Cache.DefaultNamespaces = map[string]cache.Config{ns: {}}

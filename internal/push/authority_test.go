@@ -1,0 +1,292 @@
+package push
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+)
+
+const home = "cusme-system"
+
+// verify is a client that trusts what the ConfigMap says.
+func verify(t *testing.T, client *fake.Clientset, leaf *x509.Certificate, name string) error {
+	t.Helper()
+	published, err := client.CoreV1().ConfigMaps(home).Get(t.Context(), "cusme-push-ca", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM([]byte(published.Data["ca.crt"])) {
+		t.Fatalf("no certificate in %q", published.Data)
+	}
+	_, err = leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: name, CurrentTime: time.Now().Add(leafLasts - time.Hour)})
+	return err
+}
+
+func newSelfSigned(client *fake.Clientset, hosts ...string) *selfSigned {
+	return &selfSigned{client: client, namespace: home, hosts: hosts, complaints: newComplaints(logr.Discard())}
+}
+
+// TestReplicasShareAnAuthority, though all of them begin at once.
+func TestReplicasShareAnAuthority(t *testing.T) {
+	client := fake.NewClientset()
+	replicas := make([]*selfSigned, 4)
+	var all sync.WaitGroup
+	for i := range replicas {
+		replicas[i] = newSelfSigned(client, "cusme.example.com", "192.0.2.7")
+		all.Go(func() {
+			if err := replicas[i].renew(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for _, r := range replicas {
+		certificate, err := r.get(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"cusme-push.cusme-system.svc", "cusme-push.cusme-system.svc.cluster.local", "cusme.example.com", "192.0.2.7"} {
+			if err := verify(t, client, certificate.Leaf, name); err != nil {
+				t.Errorf("as %s: %v", name, err)
+			}
+		}
+		if verify(t, client, certificate.Leaf, "elsewhere.test") == nil {
+			t.Error("the certificate is good for any name")
+		}
+		if certificate.Leaf.IsCA {
+			t.Error("the certificate may sign others")
+		}
+	}
+}
+
+// TestAuthorityOutlivesTheReplicas: applications elsewhere have a copy of its certificate.
+func TestAuthorityOutlivesTheReplicas(t *testing.T) {
+	client := fake.NewClientset()
+	first := newSelfSigned(client)
+	if err := first.renew(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	was, _ := first.get(nil)
+	if err := first.renew(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if is, _ := first.get(nil); is != was {
+		t.Error("a good certificate was replaced")
+	}
+	if _, err := client.CoreV1().ConfigMaps(home).Update(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "cusme-push-ca", Namespace: home}}, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	second := newSelfSigned(client)
+	if err := second.renew(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := verify(t, client, was.Leaf, "cusme-push.cusme-system.svc"); err != nil {
+		t.Errorf("the first certificate, by what the second replica published again: %v", err)
+	}
+}
+
+func TestWhatEndsSoonIsMadeAnew(t *testing.T) {
+	client := fake.NewClientset()
+	s := newSelfSigned(client)
+	if err := s.renew(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first, _ := s.get(nil)
+	old := *first
+	leaf := *first.Leaf
+	leaf.NotAfter = time.Now().Add(renewal - time.Hour)
+	old.Leaf = &leaf
+	s.current = &old
+	if err := s.renew(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if is, _ := s.get(nil); is == &old || !slices.Equal(is.Certificate[1], first.Certificate[1]) {
+		t.Error("a certificate that ends soon was kept, or another authority signs the next")
+	}
+
+	dying := authorityUntil(t, time.Now().Add(leafLasts))
+	if _, err := client.CoreV1().Secrets(home).Update(t.Context(), dying, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.renew(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	is, _ := s.get(nil)
+	if err := verify(t, client, is.Leaf, "cusme-push.cusme-system.svc"); err != nil {
+		t.Errorf("after an authority that would end before its certificates: %v", err)
+	}
+}
+
+// authorityUntil is a Secret whose authority ends then.
+func authorityUntil(t *testing.T, end time.Time) *corev1.Secret {
+	t.Helper()
+	a, secret, err := newAuthority(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := *a.certificate
+	template.NotAfter = end
+	der, err := signed(&template, &template, a.key, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret.Data[corev1.TLSCertKey] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return secret
+}
+
+func TestAuthorityThatIsNone(t *testing.T) {
+	client := fake.NewClientset(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "cusme-push-ca", Namespace: home}})
+	s := newSelfSigned(client)
+	if err := s.renew(t.Context()); err == nil || !strings.Contains(err.Error(), "Secret cusme-system/cusme-push-ca: expected an authority that cusme made; delete it") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := s.get(nil); err == nil {
+		t.Error("there is a certificate, by nobody")
+	}
+	denied := fake.NewClientset()
+	denied.PrependReactor("get", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, errors.New("secrets is forbidden")
+	})
+	if err := newSelfSigned(denied).renew(t.Context()); err == nil || !strings.Contains(err.Error(), "read the authority of the certificate for pushed loads: secrets is forbidden") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// write puts a certificate and its key into files, as a mounted Secret has them.
+func write(t *testing.T, folder string, c *tls.Certificate) (cert, key string) {
+	t.Helper()
+	private, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
+	for file, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: c.Certificate[0]}, key: {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
+}
+
+// TestMountedCertificate is served, and the next one when the files change, without a connection refused.
+func TestMountedCertificate(t *testing.T) {
+	ours, folder := makeAuthority(t), t.TempDir()
+	first, second := sign(t, ours), sign(t, ours)
+	cert, key := write(t, folder, first.certificate)
+	d := newDesk()
+	var err error
+	if d.certificates, err = newCertificates(Options{CertFile: cert, KeyFile: key}, nil, d.complaints); err != nil {
+		t.Fatal(err)
+	}
+	address := d.start(t)
+	shows := func() *x509.Certificate {
+		conn, err := tls.Dial("tcp", address, trustOnly(ours))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		return conn.ConnectionState().PeerCertificates[0]
+	}
+	if !shows().Equal(first.certificate.Leaf) {
+		t.Error("shows another certificate than the mounted one")
+	}
+	write(t, folder, second.certificate)
+	for end := time.Now().Add(time.Minute); !shows().Equal(second.certificate.Leaf); {
+		if time.Now().After(end) {
+			t.Fatal("still shows the first certificate a minute after the files changed")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if _, err := newCertificates(Options{CertFile: cert, KeyFile: filepath.Join(folder, "none")}, nil, d.complaints); err == nil || !strings.Contains(err.Error(), "--push-cert, --push-key: ") {
+		t.Errorf("got %v without a key", err)
+	}
+}
+
+func trustOnly(a authority) *tls.Config {
+	roots := x509.NewCertPool()
+	roots.AddCert(a.certificate)
+	return &tls.Config{RootCAs: roots, ServerName: "cusme-push.cusme-system.svc", NextProtos: []string{"h2", "http/1.1"}}
+}
+
+// start runs the receiver itself until the test ends, which it must do cleanly.
+func (d *desk) start(t *testing.T) (address string) {
+	t.Helper()
+	var err error
+	if d.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- d.Start(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("ended with %v", err)
+		}
+		d.Close()
+	})
+	return d.listener.Addr().String()
+}
+
+// TestServer: HTTP/2 with TLS, bounded headers, nobody let in before there is a certificate.
+func TestServer(t *testing.T) {
+	ours := makeAuthority(t)
+	d := newDesk()
+	d.certificates = sign(t, ours)
+	address := d.start(t)
+	send := func(protocol, header string) *http.Response {
+		config := trustOnly(ours)
+		config.NextProtos = []string{protocol}
+		transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: protocol == "h2", DisableKeepAlives: true}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+address+"/v1/loads/shop/webui", strings.NewReader(`{"value": 1}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", good)
+		req.Header.Set("X-Pad", header)
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		_, _ = io.Copy(io.Discard, resp.Body)
+		return resp
+	}
+	if got := send("h2", ""); got.StatusCode != 204 || got.ProtoMajor != 2 {
+		t.Errorf("answered %d over %s", got.StatusCode, got.Proto)
+	}
+	if got := send("http/1.1", strings.Repeat("x", 2*headerLimit)); got.StatusCode != 431 {
+		t.Errorf("answered %d to endless headers", got.StatusCode)
+	}
+	if _, err := tls.Dial("tcp", address, &tls.Config{MaxVersion: tls.VersionTLS11, InsecureSkipVerify: true}); err == nil {
+		t.Error("speaks TLS 1.1")
+	}
+	early := newDesk()
+	early.certificates = shown{}
+	if early.Ready(nil) == nil {
+		t.Error("ready without a certificate")
+	}
+	if _, err := tls.Dial("tcp", early.start(t), trustOnly(ours)); err == nil {
+		t.Error("lets somebody in without a certificate")
+	}
+}
