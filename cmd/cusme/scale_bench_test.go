@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -148,7 +152,10 @@ func (c *crowd) until(b *testing.B, patience time.Duration, ask func() (string, 
 // measure starts cusme, lets it settle, and prints what it does while nothing
 // changes and while loads rise.
 func (c *crowd) measure(b *testing.B, kubeconfig string, flags ...string) {
-	c.cusme = start(b, nil, append([]string{"controller", "--kubeconfig", kubeconfig, "--metrics-address", "0", "--health-address", "0"}, flags...)...)
+	metrics := freeAddress(b)
+	flags = append(flags, "--kubeconfig", kubeconfig, "--metrics-address", metrics, "--health-address", "0", "--allow-cidr", "127.0.0.0/8")
+	c.cusme = start(b, installed(b), append([]string{"controller"}, flags...)...)
+	go scrape(b.Context(), "http://"+metrics+"/metrics", c.interval)
 	settled := c.settle(b)
 	quiet := c.spend(b, "quiet", func() {})
 	moving := c.spend(b, "loads rise", c.riseSome)
@@ -171,6 +178,31 @@ func (c *crowd) measure(b *testing.B, kubeconfig string, flags ...string) {
 	b.ReportMetric(moving.cores, "cores-rising")
 	b.ReportMetric(float64(peak), "MiB-peak")
 	b.ReportMetric(0, "ns/op")
+}
+
+// installed is the environment that cusme is installed with.
+func installed(b *testing.B) []string {
+	b.Helper()
+	manifest, err := os.ReadFile("../../config/deployment.yaml")
+	if err != nil {
+		b.Fatal(err)
+	}
+	limit := regexp.MustCompile(`GOMEMLIMIT, value: (\w+)`).FindSubmatch(manifest)
+	if limit == nil {
+		b.Fatal("config/deployment.yaml sets no GOMEMLIMIT")
+	}
+	return []string{"GOMEMLIMIT=" + string(limit[1])}
+}
+
+// scrape reads the metrics now and then, as Prometheus does.
+func scrape(ctx context.Context, url string, every time.Duration) {
+	for ctx.Err() == nil {
+		if answer, err := http.Get(url); err == nil { // before the start there is none
+			_, _ = io.Copy(io.Discard, answer.Body)
+			_ = answer.Body.Close()
+		}
+		time.Sleep(every)
+	}
 }
 
 // settle waits until every LoadScaler has its status, and for one interval more.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/time/rate"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -28,6 +29,7 @@ import (
 type controller struct {
 	scalers  scalers
 	readings *load.Readings
+	tellings *rate.Limiter // of statuses
 	targets  *target.Targets
 	events   events
 	log      logr.Logger
@@ -154,8 +156,8 @@ func (c *controller) remember(ctx context.Context, key types.NamespacedName, ls 
 		return err == nil
 	})
 	if m.generation != ls.Generation {
-		forgetGauges(key, m.loads)
-		m.generation, m.loads = ls.Generation, namesOf(ls.Spec.Loads)
+		forgetGauges(key)
+		m.generation = ls.Generation
 	}
 	return m
 }
@@ -164,11 +166,11 @@ func (c *controller) remember(ctx context.Context, key types.NamespacedName, ls 
 // are off the pods, and wakes whoever scales the target in its place.
 func (c *controller) forget(ctx context.Context, key types.NamespacedName) (reconcile.Result, error) {
 	c.readings.Forget(key.String())
+	forgetMetrics(key)
 	m := c.memories.find(key)
 	if m == nil {
 		return reconcile.Result{}, nil
 	}
-	forgetMetrics(key, m.loads)
 	for _, ref := range append(m.left, m.target) {
 		err := c.letGo(ctx, ref)
 		if errors.Is(err, target.ErrBehind) || errors.Is(err, target.ErrConflict) {

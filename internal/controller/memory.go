@@ -20,7 +20,6 @@ import (
 type memory struct {
 	uid        types.UID
 	generation int64
-	loads      []string // their names, as of the generation
 	target     target.Ref
 	targetUID  types.UID // as last seen
 	history    scaling.History
@@ -39,6 +38,8 @@ type memory struct {
 	// comparing with that would write the same again.
 	status v1alpha1.LoadScalerStatus
 	saved  time.Time
+	// turn is when the status may be written that has news; zero while none has to wait.
+	turn time.Time
 	// logged are sentences that were logged last, by what they are about: each is logged when it changes.
 	logged map[string]string
 	// held is the hold that was logged last.
@@ -86,7 +87,7 @@ func newMemory(ls *v1alpha1.LoadScaler, old *memory) *memory {
 		m.history.Account.Until = time.Time{}
 	}
 	if old != nil {
-		m.loads, m.left = old.loads, append(slices.Clone(old.left), old.target)
+		m.left = append(slices.Clone(old.left), old.target)
 	}
 	return m
 }
@@ -161,14 +162,6 @@ func (m *memory) retry(err error) time.Duration {
 	wait := min(lastRetry, firstRetry<<min(m.conflicts, 10))
 	m.conflicts++
 	return wait
-}
-
-func namesOf(loads []v1alpha1.Load) []string {
-	names := make([]string, len(loads))
-	for i, l := range loads {
-		names[i] = l.Name
-	}
-	return names
 }
 
 func refOf(ls *v1alpha1.LoadScaler) target.Ref {

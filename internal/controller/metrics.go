@@ -1,6 +1,9 @@
 package controller
 
 import (
+	"slices"
+	"sync"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -10,150 +13,212 @@ import (
 
 // Metrics, one series per LoadScaler (and load), dropped when it goes.
 var (
-	replicasGauge = gauge("cusme_replicas", "Replicas by what is counted: asked (before the decision), desired (by it), existing, ready, starting, late, elastic.", "count")
-	loadGauge     = gauge("cusme_load", "Last good value of a load.", "load")
-	ageGauge      = gauge("cusme_load_observed_timestamp_seconds", "When the last good value of a load was true, as Unix time.", "load")
-	freshGauge    = gauge("cusme_load_fresh", "1 when the newest reading of a load may move replicas, else 0.", "load")
-	decisions     = counter("cusme_decisions_total", "Decisions made.")
-	moves         = counter("cusme_moves_total", "Writes of replicas that were accepted, by direction.", "direction")
-	refusals      = counter("cusme_refusals_total", "Moves that were decided and not made: refused by the API server, or a dry run.")
+	replicasGauge = describe("cusme_replicas", "Replicas by what is counted: asked (before the decision), desired (by it), existing, ready, starting, late, elastic.", "count")
+	loadGauge     = describe("cusme_load", "Last good value of a load.", "load")
+	ageGauge      = describe("cusme_load_observed_timestamp_seconds", "When the last good value of a load was true, as Unix time.", "load")
+	freshGauge    = describe("cusme_load_fresh", "1 when the newest reading of a load may move replicas, else 0.", "load")
+	soldOutGauge  = describe("cusme_elastic_sold_out", "1 while the elastic provider has no stock for the pods asked for, else 0.")
 
-	elasticSeconds   = counter("cusme_elastic_pod_seconds_total", "Time for which elastic pods were billed, of all pods together.")
-	protectedSeconds = counter("cusme_protected_seconds_total", "Time for which pods younger than minPodAge held back a scale-in.")
-	removedPods      = counter("cusme_removed_pods_total", "Pods that cusme's scale-ins took, by whether they were the ones chosen: chosen, missed.", "which")
-	youngPods        = counter("cusme_young_pods_removed_total", "Pods that went before minPodAge, by what: cusme, rollout, eviction, outside.", "by")
-	soldOutGauge     = gauge("cusme_elastic_sold_out", "1 while the elastic provider has no stock for the pods asked for, else 0.")
-
-	// perScaler are all of them. A series is dropped by its own labels: a search
-	// by namespace and name would look at those of all LoadScalers.
-	perScaler = []family{
-		{vec: replicasGauge, values: replicaCounts},
-		{vec: loadGauge, byLoad: true},
-		{vec: ageGauge, byLoad: true},
-		{vec: freshGauge, byLoad: true},
-		{vec: soldOutGauge},
-		{vec: decisions, counts: true},
-		{vec: moves, counts: true, values: []string{"up", "down"}},
-		{vec: refusals, counts: true},
-		{vec: elasticSeconds, counts: true},
-		{vec: protectedSeconds, counts: true},
-		{vec: removedPods, counts: true, values: []string{"chosen", "missed"}},
-		{vec: youngPods, counts: true, values: causes()},
-	}
+	decisions        = describe("cusme_decisions_total", "Decisions made.")
+	moves            = describe("cusme_moves_total", "Writes of replicas that were accepted, by direction.", "direction")
+	refusals         = describe("cusme_refusals_total", "Moves that were decided and not made: refused by the API server, or a dry run.")
+	elasticSeconds   = describe("cusme_elastic_pod_seconds_total", "Time for which elastic pods were billed, of all pods together.")
+	protectedSeconds = describe("cusme_protected_seconds_total", "Time for which pods younger than minPodAge held back a scale-in.")
+	removedPods      = describe("cusme_removed_pods_total", "Pods that cusme's scale-ins took, by whether they were the ones chosen: chosen, missed.", "which")
+	youngPods        = describe("cusme_young_pods_removed_total", "Pods that went before minPodAge, by what: cusme, rollout, eviction, outside.", "by")
 )
 
+// A description says what a metric is.
+type description struct {
+	*prometheus.Desc
+	label *string // the name of the label beside namespace and scaler; nil where there is none
+}
+
+func describe(name, help string, label ...string) description {
+	d := description{Desc: prometheus.NewDesc(name, help, append([]string{"namespace", "scaler"}, label...), nil)}
+	if len(label) > 0 {
+		d.label = &label[0]
+	}
+	return d
+}
+
+// figures are the numbers behind one LoadScaler's series.
+type figures struct {
+	known    bool // whether the gauges are true
+	replicas [len(replicaCounts)]float64
+	loads    []loadFigures
+	soldOut  float64
+
+	decisions, up, down, refusals float64
+	counted                       bool // whether the account's counters are
+	elastic, protected            float64
+	chosen, missed                float64
+	young                         [len(youngCauses)]float64
+}
+
+type loadFigures struct {
+	name             string
+	fresh, value, at float64
+	ever             bool // whether there ever was a good value
+}
+
 // replicaCounts are what replicas are counted by.
-var replicaCounts = []string{"asked", "desired", "existing", "ready", "starting", "late", "elastic"}
+var replicaCounts = [...]string{"asked", "desired", "existing", "ready", "starting", "late", "elastic"}
 
 // youngCauses are by what young pods go.
-var youngCauses = []scaling.Cause{scaling.ByCusme, scaling.ByRollout, scaling.ByEviction, scaling.ByOutside}
+var youngCauses = [...]scaling.Cause{scaling.ByCusme, scaling.ByRollout, scaling.ByEviction, scaling.ByOutside}
 
-func causes() (names []string) {
-	for _, by := range youngCauses {
-		names = append(names, string(by))
-	}
-	return names
+// A ledger keeps the figures of all LoadScalers, and makes series of them when it
+// is asked. Kept as series, ten thousand LoadScalers would take 100 MB.
+type ledger struct {
+	mu  sync.Mutex
+	all map[types.NamespacedName]*figures
 }
 
-// A family is the series of one metric.
-type family struct {
-	vec interface {
-		DeleteLabelValues(...string) bool
-		Reset()
-	}
-	counts bool     // it is a counter
-	byLoad bool     // it has a series for each load
-	values []string // of its label beside namespace and scaler, where it has one
+var book = newLedger()
+
+func newLedger() *ledger {
+	l := &ledger{all: map[types.NamespacedName]*figures{}}
+	metrics.Registry.MustRegister(l)
+	return l
 }
 
-// forget drops a LoadScaler's series.
-func (f family) forget(key types.NamespacedName, loads []string) {
-	values := f.values
-	if f.byLoad {
-		values = loads
+// of lets change look at, and change, a LoadScaler's figures.
+func (l *ledger) of(key types.NamespacedName, change func(*figures)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f := l.all[key]
+	if f == nil {
+		f = &figures{}
+		l.all[key] = f
 	}
-	for _, v := range values {
-		f.vec.DeleteLabelValues(key.Namespace, key.Name, v)
-	}
-	if !f.byLoad && f.values == nil {
-		f.vec.DeleteLabelValues(key.Namespace, key.Name)
-	}
-}
-
-func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
-	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, append([]string{"namespace", "scaler"}, labels...))
-	metrics.Registry.MustRegister(g)
-	return g
-}
-
-func counter(name, help string, labels ...string) *prometheus.CounterVec {
-	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"namespace", "scaler"}, labels...))
-	metrics.Registry.MustRegister(c)
-	return c
+	change(f)
 }
 
 func observeMetrics(key types.NamespacedName, tick scaling.Tick) {
+	book.of(key, func(f *figures) { f.observe(tick) })
+}
+
+// observe notes one turn of the crank.
+func (f *figures) observe(tick scaling.Tick) {
 	d := tick.Decision
+	f.known = true
 	for i, n := range []int32{tick.Observation.Replicas, d.Replicas, d.Pods.Existing, d.Pods.Ready, d.Pods.Starting, d.Pods.Late, d.Pods.Elastic} {
-		replicasGauge.WithLabelValues(key.Namespace, key.Name, replicaCounts[i]).Set(float64(n))
+		f.replicas[i] = float64(n)
 	}
 	for _, v := range d.Loads {
-		fresh := 0.0
-		if v.State == scaling.Fresh {
-			fresh = 1
-		}
-		freshGauge.WithLabelValues(key.Namespace, key.Name, v.Load).Set(fresh)
+		l := f.load(v.Load)
+		l.fresh = oneIf(v.State == scaling.Fresh)
 		if !v.At.IsZero() {
-			loadGauge.WithLabelValues(key.Namespace, key.Name, v.Load).Set(v.Value)
-			ageGauge.WithLabelValues(key.Namespace, key.Name, v.Load).Set(float64(v.At.UnixMilli()) / 1000)
+			l.value, l.at, l.ever = v.Value, float64(v.At.UnixMilli())/1000, true
 		}
 	}
-	soldOut := 0.0
-	if d.Stock.Out() {
-		soldOut = 1
-	}
-	soldOutGauge.WithLabelValues(key.Namespace, key.Name).Set(soldOut)
-	decisions.WithLabelValues(key.Namespace, key.Name).Inc()
+	f.soldOut = oneIf(d.Stock.Out())
+	f.decisions++
 	switch {
 	case tick.Outcome.Refused != "":
-		refusals.WithLabelValues(key.Namespace, key.Name).Inc()
+		f.refusals++
 	case tick.Outcome.Wrote && d.Replicas > tick.Observation.Replicas:
-		moves.WithLabelValues(key.Namespace, key.Name, "up").Inc()
+		f.up++
 	case tick.Outcome.Wrote:
-		moves.WithLabelValues(key.Namespace, key.Name, "down").Inc()
+		f.down++
 	}
+}
+
+func (f *figures) load(name string) *loadFigures {
+	i := slices.IndexFunc(f.loads, func(l loadFigures) bool { return l.name == name })
+	if i < 0 {
+		i = len(f.loads)
+		f.loads = append(f.loads, loadFigures{name: name})
+	}
+	return &f.loads[i]
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // countAccount adds to the counters what an account grew by.
 func countAccount(key types.NamespacedName, was, is scaling.Account) {
-	elasticSeconds.WithLabelValues(key.Namespace, key.Name).Add((is.Elastic - was.Elastic).Seconds())
-	protectedSeconds.WithLabelValues(key.Namespace, key.Name).Add((is.Waited - was.Waited).Seconds())
-	missed := is.Missed - was.Missed
-	removedPods.WithLabelValues(key.Namespace, key.Name, "missed").Add(float64(missed))
-	removedPods.WithLabelValues(key.Namespace, key.Name, "chosen").Add(float64(is.Removed - was.Removed - missed))
-	for _, by := range youngCauses {
-		youngPods.WithLabelValues(key.Namespace, key.Name, string(by)).Add(float64(is.Young[by] - was.Young[by]))
-	}
-}
-
-// forgetGauges drops what is no longer true of a LoadScaler and its loads: they may have
-// other names now, or nothing may be known. Counters go on.
-func forgetGauges(key types.NamespacedName, loads []string) {
-	for _, f := range perScaler {
-		if !f.counts {
-			f.forget(key, loads)
+	book.of(key, func(f *figures) {
+		f.counted = true
+		f.elastic += (is.Elastic - was.Elastic).Seconds()
+		f.protected += (is.Waited - was.Waited).Seconds()
+		missed := float64(is.Missed - was.Missed)
+		f.missed += missed
+		f.chosen += float64(is.Removed-was.Removed) - missed
+		for i, by := range youngCauses {
+			f.young[i] += float64(is.Young[by] - was.Young[by])
 		}
-	}
+	})
 }
 
-func forgetMetrics(key types.NamespacedName, loads []string) {
-	for _, f := range perScaler {
-		f.forget(key, loads)
-	}
+// forgetGauges drops what is no longer true of a LoadScaler: its loads may have
+// other names now, or nothing may be known. Counters go on.
+func forgetGauges(key types.NamespacedName) {
+	book.of(key, func(f *figures) { f.known, f.loads = false, nil })
+}
+
+func forgetMetrics(key types.NamespacedName) {
+	book.mu.Lock()
+	defer book.mu.Unlock()
+	delete(book.all, key)
 }
 
 func forgetAllMetrics() {
-	for _, f := range perScaler {
-		f.vec.Reset()
+	book.mu.Lock()
+	defer book.mu.Unlock()
+	clear(book.all)
+}
+
+// Describe leaves the descriptions to Collect, where they come with their series.
+func (l *ledger) Describe(chan<- *prometheus.Desc) {}
+
+// Collect hands out the series of all LoadScalers.
+func (l *ledger) Collect(out chan<- prometheus.Metric) {
+	for _, s := range l.series() {
+		out <- s
+	}
+}
+
+// series are those of all LoadScalers, at one moment.
+func (l *ledger) series() []series {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all scribe
+	for key, f := range l.all {
+		all.about(key)
+		f.write(&all)
+	}
+	return all.series
+}
+
+func (f *figures) write(s *scribe) {
+	if f.known {
+		for i, n := range f.replicas {
+			s.gauge(replicasGauge, n, replicaCounts[i])
+		}
+		for _, l := range f.loads {
+			s.load(l)
+		}
+		s.gauge(soldOutGauge, f.soldOut)
+	}
+	if f.decisions > 0 {
+		s.counter(decisions, f.decisions)
+		s.counter(moves, f.up, "up")
+		s.counter(moves, f.down, "down")
+		s.counter(refusals, f.refusals)
+	}
+	if f.counted {
+		s.counter(elasticSeconds, f.elastic)
+		s.counter(protectedSeconds, f.protected)
+		s.counter(removedPods, f.chosen, "chosen")
+		s.counter(removedPods, f.missed, "missed")
+		for i, n := range f.young {
+			s.counter(youngPods, n, string(youngCauses[i]))
+		}
 	}
 }

@@ -26,10 +26,14 @@ func TestMetricsGoWithTheirLoadScaler(t *testing.T) {
 		observeMetrics(key, tick)
 		countAccount(key, scaling.Account{}, scaling.Account{Elastic: time.Hour, Waited: time.Hour, Removed: 2, Missed: 1})
 	}
-	if before := seriesOf(t, gone.Name); before < len(perScaler) || before != seriesOf(t, stays.Name) {
-		t.Fatalf("%d series of one, %d of the other: expected as many, at least one of each metric", before, seriesOf(t, stays.Name))
+	if before := seriesOf(t, gone.Name); before != 11+12 || before != seriesOf(t, stays.Name) {
+		t.Fatalf("%d series of one, %d of the other: expected 11 gauges and 12 counters of each", before, seriesOf(t, stays.Name))
 	}
-	forgetMetrics(gone, []string{"queue"})
+	forgetGauges(gone)
+	if left := seriesOf(t, gone.Name); left != 4+8 {
+		t.Errorf("%d series are left beside the gauges, expected 12 counters", left)
+	}
+	forgetMetrics(gone)
 	if left := seriesOf(t, gone.Name); left > 0 {
 		t.Errorf("%d series are left of a LoadScaler that has gone", left)
 	}

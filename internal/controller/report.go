@@ -55,7 +55,7 @@ func troubleOf(err error) (trouble, bool) {
 
 // reportTrouble says in the status why nothing moves. What was counted before is not known any more.
 func (c *controller) reportTrouble(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, t trouble) error {
-	forgetGauges(client.ObjectKeyFromObject(ls), m.loads)
+	forgetGauges(client.ObjectKeyFromObject(ls))
 	status := v1alpha1.LoadScalerStatus{
 		ObservedGeneration: ls.Generation,
 		LastScaleTime:      m.status.LastScaleTime,
@@ -82,6 +82,9 @@ func (c *controller) reportTrouble(ctx context.Context, ls *v1alpha1.LoadScaler,
 func (c *controller) save(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, status v1alpha1.LoadScalerStatus) error {
 	now := c.now()
 	if told(m.status, status) && (now.Sub(m.saved) < messagePause || equality.Semantic.DeepEqual(messages(m.status), messages(status))) {
+		return nil
+	}
+	if !c.hasTurn(client.ObjectKeyFromObject(ls), m) {
 		return nil
 	}
 	if err := c.scalers.saveStatus(ctx, ls, m.status, status); err != nil {

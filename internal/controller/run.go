@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -73,11 +74,12 @@ type Options struct {
 }
 
 // Requests to the API server per second, and in a burst. A quiet cusme sends
-// none; client-go's default of 5 would make a hundred targets that move at
-// once wait for twenty seconds.
+// none. A move takes four: the scale, its event, and the status when it begins
+// and when its pods are ready; a thousand targets that move within one interval
+// are to wait for nothing but the API server, which shares itself out fairly.
 const (
-	requestsPerSecond = 100
-	requestsInBurst   = 200
+	requestsPerSecond = 500
+	requestsInBurst   = 1000
 )
 
 // Run scales until ctx ends. An API server that is away, or a Lease that was
@@ -150,6 +152,7 @@ func runOnce(ctx context.Context, o Options) error {
 	defer readings.Close()
 	c := &controller{
 		readings: readings,
+		tellings: rate.NewLimiter(tellingsPerSecond, tellingsInBurst),
 		log:      o.Log,
 		now:      time.Now,
 		events:   events{client: mgr.GetClient(), log: o.Log, onTarget: o.Only != nil},
@@ -293,8 +296,11 @@ func (c *controller) wakeups(only *v1alpha1.LoadScaler) func(context.Context, wo
 
 // wake has a LoadScaler decided soon. Calls before the controller has started
 // do nothing: it begins with all LoadScalers.
-func (c *controller) wake(key types.NamespacedName) {
+func (c *controller) wake(key types.NamespacedName) { c.wakeAfter(key, 0) }
+
+// wakeAfter has a LoadScaler decided after a while, whatever else wakes it before.
+func (c *controller) wakeAfter(key types.NamespacedName, d time.Duration) {
 	if queue := c.queue.Load(); queue != nil {
-		(*queue).Add(reconcile.Request{NamespacedName: key})
+		(*queue).AddAfter(reconcile.Request{NamespacedName: key}, d)
 	}
 }

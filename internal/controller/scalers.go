@@ -40,9 +40,10 @@ func targetKey(r target.Ref) string {
 	return fmt.Sprintf("%s/%s/%s", r.APIVersion, r.Kind, r.Name)
 }
 
+// get returns a LoadScaler as the watch shows it. It is the cache's own, and not to be changed.
 func (c inCluster) get(ctx context.Context, key types.NamespacedName) (*v1alpha1.LoadScaler, error) {
 	ls := &v1alpha1.LoadScaler{}
-	return ls, c.client.Get(ctx, key, ls)
+	return ls, c.client.Get(ctx, key, ls, client.UnsafeDisableDeepCopy)
 }
 
 // saveStatus patches what changed since the status that was saved last. The
@@ -57,7 +58,7 @@ func (c inCluster) saveStatus(ctx context.Context, ls *v1alpha1.LoadScaler, was,
 
 func (c inCluster) of(ctx context.Context, ref target.Ref) []types.NamespacedName {
 	var list v1alpha1.LoadScalerList
-	err := c.client.List(ctx, &list, client.InNamespace(ref.Namespace), client.MatchingFields{byTarget: targetKey(ref)})
+	err := c.client.List(ctx, &list, client.InNamespace(ref.Namespace), client.MatchingFields{byTarget: targetKey(ref)}, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		c.log.Error(err, "cannot find the LoadScalers of a target", "target", ref.String())
 		return nil
