@@ -58,6 +58,11 @@ lint: ## Check formatting, and look for mistakes with vet and staticcheck
 manifests: ## Generate deepcopy functions, the CRD and the RBAC role from the Go types and markers
 	go generate .
 
+# What it makes is committed, so that nobody else needs protoc.
+.PHONY: proto
+proto: ## Generate the client of KEDA's external scaler protocol; needs protoc (Debian: protobuf-compiler)
+	go generate ./internal/load/externalscaler
+
 .PHONY: scenarios
 scenarios: ## Rewrite the lower halves of the scenarios; read the diff
 	go test ./internal/scaling -run Scenario -update

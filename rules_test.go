@@ -37,23 +37,25 @@ var mayImport = map[string]struct {
 	own     []string
 	outside []string
 }{
-	".":                    {nil, standardLibrary},
-	"api/v1alpha1":         {nil, kubernetesTypes},
-	"internal/scaling":     {nil, standardLibrary},
-	"internal/elastic":     {nil, kubernetesTypes},
-	"internal/transport":   {[]string{"api/v1alpha1"}, anything},
-	"internal/load":        {[]string{"api/v1alpha1", "internal/scaling", "internal/transport"}, anything},
-	"internal/target":      {[]string{"internal/scaling", "internal/elastic"}, anything},
-	"internal/controller":  {[]string{"api/v1alpha1", "internal/scaling", "internal/load", "internal/push", "internal/target", "internal/transport"}, anything},
-	"internal/push":        {nil, anything},
-	"internal/clustertest": {nil, anything},
-	"cmd/cusme":            {everything, anything},
-	"cmd/demo":             {everything, anything},
+	".":                            {nil, standardLibrary},
+	"api/v1alpha1":                 {nil, kubernetesTypes},
+	"internal/scaling":             {nil, standardLibrary},
+	"internal/elastic":             {nil, kubernetesTypes},
+	"internal/transport":           {[]string{"api/v1alpha1"}, anything},
+	"internal/load":                {[]string{"api/v1alpha1", "internal/scaling", "internal/transport", "internal/load/externalscaler"}, anything},
+	"internal/load/externalscaler": {nil, anything},
+	"internal/target":              {[]string{"internal/scaling", "internal/elastic"}, anything},
+	"internal/controller":          {[]string{"api/v1alpha1", "internal/scaling", "internal/load", "internal/push", "internal/target", "internal/transport"}, anything},
+	"internal/push":                {nil, anything},
+	"internal/clustertest":         {nil, anything},
+	"cmd/cusme":                    {everything, anything},
+	"cmd/demo":                     {everything, anything},
 }
 
 // onlyFor are packages that few may import, tests included: the prefix of those who may.
 var onlyFor = map[string]string{
-	"internal/controller": "cmd/",
+	"internal/controller":          "cmd/",
+	"internal/load/externalscaler": "internal/load",
 }
 
 // onlyTests are packages that nothing but tests imports.

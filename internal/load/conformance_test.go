@@ -44,6 +44,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // kinds are all kinds of sources, by their fields in the API.
 var kinds = map[string]kind{
 	"expression": expressionKind,
+	"external":   externalKind,
 	"push":       pushKind,
 	"http":       httpKind,
 	"pods":       podsKind,
@@ -51,7 +52,7 @@ var kinds = map[string]kind{
 }
 
 // awaited are the kinds that are not understood yet.
-var awaited = []string{"externalMetric", "objectMetric", "external"}
+var awaited = []string{"externalMetric", "objectMetric"}
 
 // A kind is one kind of source, as far as the suite has to know it.
 type kind struct {
