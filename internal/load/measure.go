@@ -12,6 +12,7 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/ext"
+	"k8s.io/utils/lru"
 )
 
 const (
@@ -63,22 +64,47 @@ var (
 // it is in, such as "loads[backend].", and the field.
 func compile(in, field, text string, want yield) (expression, error) {
 	path := in + field
+	c, err := compiledOf(text)
+	if err != nil {
+		return expression{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if !slices.ContainsFunc(want.types, c.yields.IsExactType) {
+		return expression{}, fmt.Errorf("%s: expected an expression that yields %s, this one yields %s", path, want.says, c.yields)
+	}
+	return expression{field: field, text: text, program: c.program}, nil
+}
+
+// compiled is what became of a text. It may be evaluated from anywhere at any time.
+type compiled struct {
+	program cel.Program
+	yields  *cel.Type
+}
+
+// recent are the texts compiled last. Most LoadScalers of a cluster have one
+// expression in common; a program takes 2 KB, and 0.2 ms to compile.
+var recent = lru.New(1000)
+
+// compiledOf compiles a text, unless it is known.
+func compiledOf(text string) (compiled, error) {
+	known, _ := recent.Get(text)
+	if c, ok := known.(compiled); ok {
+		return c, nil
+	}
 	env, err := environment()
 	if err != nil {
-		return expression{}, fmt.Errorf("%s: preparing CEL: %w", path, err)
+		return compiled{}, fmt.Errorf("preparing CEL: %w", err)
 	}
 	ast, issues := env.Compile(text)
 	if err := issues.Err(); err != nil {
-		return expression{}, fmt.Errorf("%s: %w", path, err)
-	}
-	if got := ast.OutputType(); !slices.ContainsFunc(want.types, got.IsExactType) {
-		return expression{}, fmt.Errorf("%s: expected an expression that yields %s, this one yields %s", path, want.says, got)
+		return compiled{}, err
 	}
 	program, err := env.Program(ast, cel.CostLimit(costLimit), listCosts())
 	if err != nil {
-		return expression{}, fmt.Errorf("%s: %w", path, err)
+		return compiled{}, err
 	}
-	return expression{field: field, text: text, program: program}, nil
+	c := compiled{program: program, yields: ast.OutputType()}
+	recent.Add(text, c)
+	return c, nil
 }
 
 // A measure says what to make of an answer: which number, and of what time.
