@@ -31,7 +31,7 @@ type Header struct {
 	//
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[-A-Za-z0-9_]+$')",message="name must be a header's name, such as X-Scope-OrgID"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^(?i)(authorization|cookie|host|content-length|transfer-encoding|connection|proxy-.*)$')",message="this header is not to be set here: credentials belong in auth, and the others are set by the request itself"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^(?i)(authorization|cookie|host|content-length|transfer-encoding|accept-encoding|connection|keep-alive|te|trailer|upgrade|expect|proxy-.*)$')",message="this header is not to be set here: credentials belong in auth, and the others are set by the request itself"
 	Name string `json:"name"`
 	// Value of the header.
 	//
@@ -95,7 +95,7 @@ type APIKey struct {
 	//
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[-A-Za-z0-9_]+$')",message="header must be a header's name, such as X-API-Key"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^(?i)(authorization|host|content-length|transfer-encoding|connection|proxy-.*)$')",message="this header cannot carry an API key: for Authorization give bearer, basic or oauth2"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^(?i)(authorization|host|content-length|content-type|transfer-encoding|accept-encoding|connection|keep-alive|te|trailer|upgrade|expect|proxy-.*)$')",message="this header cannot carry an API key: for Authorization give bearer, basic or oauth2"
 	Header string `json:"header,omitempty"`
 	// Query is the parameter that carries the key, such as api_key.
 	//
@@ -126,6 +126,7 @@ type OAuth2 struct {
 	Scopes []string `json:"scopes,omitempty"`
 	// Parameters are sent to the token URL besides, such as audience.
 	//
+	// +kubebuilder:validation:XValidation:rule="!['grant_type', 'client_id', 'client_secret', 'scope'].exists(p, p in self)",message="grant_type, client_id, client_secret and scope are not to be set here: clientID, clientSecret and scopes have fields of their own"
 	// +kubebuilder:validation:MaxProperties=16
 	Parameters map[string]string `json:"parameters,omitempty"`
 }
@@ -133,6 +134,7 @@ type OAuth2 struct {
 // TLS settings of an endpoint. Without any, its certificate must be signed by an authority that the system trusts.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.certificate) == has(self.key)",message="a client certificate is a certificate and its key: give both, or neither"
+// +kubebuilder:validation:XValidation:rule="!has(self.ca) || !has(self.insecureSkipVerify) || !self.insecureSkipVerify",message="insecureSkipVerify accepts any certificate, whoever signed it: leave out either it or ca"
 type TLS struct {
 	// CA that signed the endpoint's certificate, in PEM, in place of those that the system trusts.
 	CA *SecretValue `json:"ca,omitempty"`

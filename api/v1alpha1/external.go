@@ -3,13 +3,14 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // ExternalSource reads a load from a server that speaks KEDA's external scaler protocol over gRPC, so that every such
-// scaler serves cusme unchanged. The load is of type Total unless the scaler's number is a ratio; the size that the
-// scaler itself proposes per replica is shown by cusme probe, and target says what is used.
+// scaler serves cusme unchanged. Most scalers tell a sum: set the load's type to Total then. The size that the scaler
+// itself proposes per replica is shown by cusme probe, and target says what is used.
+// +kubebuilder:validation:XValidation:rule="!has(self.metadata) || !has(self.metadataFrom) || !self.metadataFrom.exists(k, k in self.metadata)",message="metadata and metadataFrom both give a value for one name: leave out one of the two"
 type ExternalSource struct {
 	// Address of the scaler, as host:port.
 	//
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([-a-zA-Z0-9.]+|\\\\[[0-9a-fA-F:.]+\\\\]):[0-9]{1,5}$')",message="address must be a host and a port, such as scaler.shop:6000"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([-a-zA-Z0-9.]+|\\\\[[0-9a-fA-F:.]+\\\\]):([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$')",message="address must be a host and a port, such as scaler.shop:6000"
 	Address string `json:"address"`
 	// Metadata for the scaler, as a ScaledObject's trigger gives it.
 	//

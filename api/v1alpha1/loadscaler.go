@@ -37,8 +37,9 @@ type LoadScalerList struct {
 // LoadScalerSpec says what to scale, by which loads, and how boldly.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.minReplicas) || self.minReplicas <= self.maxReplicas",message="minReplicas must not be above maxReplicas"
-// +kubebuilder:validation:XValidation:rule="self.loads.all(l, (!has(l.http) || !has(l.http.timeout) || duration(l.http.timeout) <= duration(has(self.interval) ? self.interval : '15s')) && (!has(l.prometheus) || !has(l.prometheus.timeout) || duration(l.prometheus.timeout) <= duration(has(self.interval) ? self.interval : '15s')) && (!has(l.pods) || !has(l.pods.timeout) || duration(l.pods.timeout) <= duration(has(self.interval) ? self.interval : '15s')) && (!has(l.external) || !has(l.external.timeout) || duration(l.external.timeout) <= duration(has(self.interval) ? self.interval : '15s')))",message="a load's timeout must not be longer than the interval"
+// +kubebuilder:validation:XValidation:rule="has(self.interval) && !self.interval.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || self.loads.all(l, [has(l.http) && has(l.http.timeout) ? l.http.timeout : '', has(l.prometheus) && has(l.prometheus.timeout) ? l.prometheus.timeout : '', has(l.pods) && has(l.pods.timeout) ? l.pods.timeout : '', has(l.external) && has(l.external.timeout) ? l.external.timeout : ''].all(t, !t.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || duration(t) <= duration(has(self.interval) ? self.interval : '15s')))",message="a load's timeout must not be longer than the interval"
 // +kubebuilder:validation:XValidation:rule="self.loads.size() == 0 || self.loads.exists(l, !has(l.input) || !l.input)",message="all loads are inputs: one must ask for replicas"
+// +kubebuilder:validation:XValidation:rule="self.loads.size() == 0 || self.loads.exists(l, !has(l.expression))",message="all loads are expressions: they need another load to work on"
 type LoadScalerSpec struct {
 	// ScaleTargetRef names the object to scale: anything with a scale subresource, in the LoadScaler's own namespace.
 	ScaleTargetRef TargetRef `json:"scaleTargetRef"`

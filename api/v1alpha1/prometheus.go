@@ -10,6 +10,7 @@ type PrometheusSource struct {
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^https?://[^/?#]') && url(self).getHostname() != ''",message="url must be an http:// or https:// address with a host, such as http://prometheus.monitoring:9090"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/?#]*//[^/?#]*@')",message="url must not hold a user or password: everybody who may read this LoadScaler would see it"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('/api/v1(/query)?/?([?#].*)?$')",message="url must end before /api/v1, such as http://prometheus.monitoring:9090"
 	URL string `json:"url"`
 	// Query in PromQL that yields exactly one number, such as sum(queue_length). Nothing is not 0: where no series means
 	// 0, say so with "or vector(0)".

@@ -35,7 +35,7 @@ type Trust struct {
 // Range bounds a value. Both ends belong to it.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.min) || has(self.max)",message="a range needs an end: give min, or max, or both"
-// +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || !isQuantity(string(self.min)) || !isQuantity(string(self.max)) || !quantity(string(self.min)).isGreaterThan(quantity(string(self.max)))",message="min must not be above max"
+// +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || !isQuantity(string(self.min)) || !isQuantity(string(self.max)) || quantity(string(self.min)).isLessThan(quantity(string(self.max)))",message="min must be below max"
 type Range struct {
 	// Min is the least value, 0 or more. Default 0.
 	//
@@ -44,12 +44,12 @@ type Range struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",message="min must be a number of 0 or more, such as '0'"
 	Min *resource.Quantity `json:"min,omitempty"`
-	// Max is the greatest value. Default: none.
+	// Max is the greatest value, above min. Default: none.
 	//
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",message="max must be a number of 0 or more, such as '100'"
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",message="max must be a number above 0, such as '100'"
 	Max *resource.Quantity `json:"max,omitempty"`
 }
 

@@ -64,7 +64,7 @@ func Decide(o Observation, p Policy, h History) Decision {
 	in := &input{Observation: o, Policy: p, History: h}
 	in.Stock = in.takeStock()
 	in.loads = in.assess()
-	began := !in.blind() && in.asks() && h.unseen(o.Now, p) || len(h.Recommendations) == 0
+	began := !in.blind() && h.unseen(o.Now, p) || len(h.Recommendations) == 0
 	if began {
 		in.History = in.History.begun(o)
 	}

@@ -94,3 +94,104 @@ func TestAtLeast(t *testing.T) {
 		}
 	}
 }
+
+// lost is a load that gives no answer.
+func lost(load string) Reading {
+	return Reading{Load: load, Problem: Failed, Message: "no answer"}
+}
+
+// An input stands anywhere among the loads and never decides, even where nothing is asked for; it may be any number.
+func TestInputsNeverLead(t *testing.T) {
+	p := cautious
+	p.Loads = []Load{{Name: "gpu", Input: true, StaleAfter: time.Minute}, cautious.Loads[0]}
+	o := Observation{Now: epoch, Readings: []Reading{{Load: "gpu", Value: 1e9, At: epoch}, {Load: "load", At: epoch}}}
+	d := Decide(o, p, History{})
+	if i, found := d.Leading(); i != 1 || !found {
+		t.Errorf("load %d leads (found %t), want the second", i, found)
+	}
+	if v := d.Loads[0]; v.State != Fresh || v.Why != "gpu is 1e+09" || v.Demand != 0 {
+		t.Errorf("got %+v, want a fresh input of 1e+09 that asks for nothing", v)
+	}
+	o.Readings[1] = lost("load")
+	h := History{Recommendations: []Recommendation{{At: epoch.Add(-time.Minute), Replicas: 3}}}
+	d = Decide(o, p, h)
+	if asked := h.After(o, d).Recommendations; !d.Blind() || len(asked) != 1 || asked[0] != h.Recommendations[0] {
+		t.Errorf("with an input alone to go by: blind %t, asked for %v; want a blind decision that nobody asked for", d.Blind(), asked)
+	}
+	p.Loads = p.Loads[:1]
+	if _, found := Decide(o, p, History{}).Leading(); found {
+		t.Error("an input alone leads")
+	}
+}
+
+// Of two loads that ask for what there is, the one that cannot be read says why nothing falls.
+func TestWhatHoldsIsSaid(t *testing.T) {
+	p := cautious
+	p.Loads = []Load{cautious.Loads[0], {Name: "queue", Low: 0.5, High: 0.8, Target: 0.65, StaleAfter: time.Minute}}
+	o := idle(3, veterans(3))
+	o.Readings = []Reading{{Load: "load", Value: 0.6, At: epoch}, lost("queue")}
+	if d := Decide(o, p, History{}); d.Why() != "holding: queue is unknown: no answer" {
+		t.Errorf("got %q", d.Why())
+	}
+}
+
+// The next look is at the fallback that comes first, of those that are yet to come.
+func TestNextFallback(t *testing.T) {
+	p := cautious
+	p.Fallbacks = map[State]Fallback{Failed: {After: 5 * time.Minute, Replicas: 4}, Stale: {After: 7 * time.Minute, Replicas: 4}}
+	a, b, input := cautious.Loads[0], cautious.Loads[0], cautious.Loads[0]
+	a.Name, b.Name, input.Name, input.Input = "a", "b", "input", true
+	p.Loads = []Load{a, b, input}
+	old := func(load string) Reading { return Reading{Load: load, Value: 0.6, At: epoch.Add(-time.Hour)} }
+	since := func(minutes ...time.Duration) map[string]time.Time {
+		return map[string]time.Time{"a": epoch.Add(-minutes[0] * time.Minute), "b": epoch.Add(-minutes[1] * time.Minute)}
+	}
+	fresh := Reading{Load: "b", Value: 0.6, At: epoch}
+	for name, c := range map[string]struct {
+		readings []Reading
+		silent   map[string]time.Time
+		want     time.Duration // from now; 0 is never
+	}{
+		"the first of two":          {[]Reading{lost("a"), lost("b")}, since(1, 3), 2 * time.Minute},
+		"the other first":           {[]Reading{lost("a"), lost("b")}, since(3, 1), 2 * time.Minute},
+		"by its state":              {[]Reading{old("a"), fresh}, since(3, 0), 4 * time.Minute},
+		"one is due already":        {[]Reading{lost("a"), lost("b")}, since(9, 1), 4 * time.Minute},
+		"both are due":              {[]Reading{lost("a"), lost("b")}, since(9, 9), 0},
+		"just begun":                {[]Reading{lost("a"), lost("b")}, nil, 5 * time.Minute},
+		"due for its earlier state": {[]Reading{old("a"), lost("b")}, since(6, 6), time.Minute},
+	} {
+		o := Observation{Now: epoch, Replicas: 2, Pods: veterans(2), Readings: append(c.readings, lost("input"))}
+		got := Decide(o, p, History{Silent: c.silent}).Next
+		if want := epoch.Add(c.want); c.want == 0 && !got.IsZero() || c.want > 0 && !got.Equal(want) {
+			t.Errorf("%s: got %s, want in %s", name, got, c.want)
+		}
+	}
+}
+
+// The ReplicaSet's comparison goes in circles: b2 goes before the young pod by its UID, the young pod before b1 likewise,
+// and b1 before b2, which are of one second, by chance. Sorted that way the young one can be the first.
+func TestOrderInCirclesTakesNoYoungPod(t *testing.T) {
+	born := func(name, uid string, age time.Duration, broken string) Pod {
+		return Pod{Name: name, UID: uid, Node: "node", Phase: PhasePending, Created: epoch.Add(-age), Broken: broken}
+	}
+	o := idle(3, []Pod{born("a", "5", 46*time.Second, ""), born("b1", "9", 41*time.Second, "x"), born("b2", "1", 41*time.Second, "x")})
+	o.Order = OrderRank
+	if d := Decide(o, cautious, History{}.begun(o)); d.Replicas != 3 || len(d.Lose) > 0 {
+		t.Errorf("got %d replicas without %v, want 3: the young pod could be the first", d.Replicas, d.Lose)
+	}
+}
+
+// What was given up for lack of stock is asked for again, until somebody asks for less: a load, or a fallback.
+func TestFallbackEndsWhatWasGivenUp(t *testing.T) {
+	o := idle(3, veterans(3))
+	o.Readings = []Reading{lost("load")}
+	h := History{Stock: Stock{Given: 2}}.begun(o)
+	for after, given := range map[time.Duration]int32{time.Minute: 2, 0: 0} {
+		p := cautious
+		p.Fallbacks = map[State]Fallback{Failed: {After: after, Replicas: 2}}
+		d := Decide(o, p, h)
+		if got := h.After(o, d).Stock.Given; got != given || given > 0 && d.Demand != 5 {
+			t.Errorf("with a fallback after %s: %d given up, %d demanded; want %d given up", after, got, d.Demand, given)
+		}
+	}
+}

@@ -69,9 +69,7 @@ func (h History) unseen(now time.Time, p Policy) bool {
 	}
 	longest := p.Down.Window
 	for _, l := range p.Loads {
-		if !l.Input {
-			longest = max(longest, l.StaleAfter)
-		}
+		longest = max(longest, l.StaleAfter)
 	}
 	return now.Sub(h.Recommendations[len(h.Recommendations)-1].At) > longest
 }
