@@ -12,6 +12,7 @@ const about = `cusme moves the replicas of GPU services by the load they report,
 people wait less and money is not burnt.
 
   cusme controller          serves the LoadScalers of a cluster
+  cusme probe -f FILE       reads the loads of a LoadScaler once, and shows how
   cusme -d webui -n aicloud ...
                             scales one Deployment without them, as cusme 1.0
                             did: see "cusme help drop-in"`
@@ -48,7 +49,7 @@ func newRoot(getenv func(string) string) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return misuseError{err, fmt.Sprintf("%q explains the flags", cmd.CommandPath()+" --help")}
 	})
-	root.AddCommand(newController(getenv), newVersion(), newDropInTopic())
+	root.AddCommand(newController(getenv), newProbe(getenv), newVersion(), newDropInTopic())
 	return root
 }
 

@@ -131,7 +131,7 @@ func (a httpAddress) over(t transport.RoundTripper, o Options) *httpEndpoint {
 	}
 	a.method = cmp.Or(a.method, http.MethodGet)
 	e := &httpEndpoint{httpAddress: a, userAgent: userAgent(o), shown: bare(u), secrets: secrets(u), transport: t}
-	e.client = &http.Client{Transport: e.transport, CheckRedirect: e.checkRedirect}
+	e.client = &http.Client{Transport: witnessed(e.transport, e.secrets), CheckRedirect: e.checkRedirect}
 	return e
 }
 

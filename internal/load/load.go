@@ -99,9 +99,17 @@ type Source struct {
 }
 
 // Read asks the source once, by itself and at once, within its own timeout. A
-// set of scalers shares its polls through Readings instead.
+// set of scalers shares its polls through Readings instead, and Probe reads
+// formulas too, which have nobody to ask by themselves.
 func (s Source) Read(ctx context.Context, o Options) scaling.Reading {
-	e := s.from.connect(surroundings{Options: o})
+	return s.read(ctx, surroundings{Options: o})
+}
+
+func (s Source) read(ctx context.Context, around surroundings) scaling.Reading {
+	if s.from == nil {
+		return pending(s.load)
+	}
+	e := s.from.connect(around)
 	defer e.close()
 	within := s.within()
 	ctx, cancel := context.WithTimeout(ctx, within)

@@ -19,8 +19,8 @@ const apart = time.Second
 
 // trust is what is believed of a load's values. It is comparable.
 type trust struct {
-	least, most    float64 // what values can be at all
-	maxJump        float64 // 0: any
+	valid          scaling.Range // what values can be at all
+	maxJump        float64       // 0: any
 	confirmZero    bool
 	unchangedAfter time.Duration // 0: values may stay what they are
 	window         time.Duration // of the aggregate; 0: values stand for themselves
@@ -28,12 +28,12 @@ type trust struct {
 }
 
 func trustOf(l v1alpha1.Load) trust {
-	t := trust{most: math.Inf(1), confirmZero: l.Push == nil}
+	t := trust{valid: scaling.Range{Max: math.Inf(1)}, confirmZero: l.Push == nil}
 	if l.ConfirmZero != nil {
 		t.confirmZero = *l.ConfirmZero
 	}
 	if r := l.ValidRange; r != nil {
-		t.least, t.most = float(r.Min, 0), float(r.Max, t.most)
+		t.valid = scaling.Range{Min: float(r.Min, 0), Max: float(r.Max, t.valid.Max)}
 	}
 	t.maxJump = float(l.MaxJump, 0)
 	if l.UnchangedAfter != nil {
@@ -80,8 +80,8 @@ func (d doubts) after(t trust, newest scaling.Reading, through time.Time) (doubt
 	if newest.Problem != "" {
 		return d, newest
 	}
-	if err := t.within(newest.Value); err != nil {
-		return d, problem(newest.Load, err)
+	if !t.valid.Holds(newest.Value) {
+		return d, problem(newest.Load, invalid("it is %s, and its valid range is %s", plain(newest.Value), t.valid))
 	}
 	said := opinion{newest.Value, newest.At, through}
 	d.heard = d.heard.orSame(said)
@@ -101,18 +101,6 @@ func (d doubts) after(t trust, newest scaling.Reading, through time.Time) (doubt
 	}
 	d.inForce = newest
 	return d, newest
-}
-
-// within says that a value is outside of what values can be.
-func (t trust) within(value float64) error {
-	switch {
-	case t.least <= value && value <= t.most:
-		return nil
-	case math.IsInf(t.most, 1):
-		return invalid("the value is %s, outside of validRange: expected at least %s", plain(value), plain(t.least))
-	default:
-		return invalid("the value is %s, outside of validRange: expected %s to %s", plain(value), plain(t.least), plain(t.most))
-	}
 }
 
 // remark says why a value is not believed yet; empty when it is.

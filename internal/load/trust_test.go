@@ -77,12 +77,12 @@ func TestTrust(t *testing.T) {
 		{"a jump to 0 needs a second 0", jump, "5 0.1 0 0", "5@0 5@0? 5@0? 0@45", ""},
 		{"a jump to near 0 is confirmed by a 0's neighbour", jump, "5 0 0.1", "5@0 5@0? 0.1@30", ""},
 
-		{"outside of the range is invalid", bounded, "50 120", "50@0 Invalid", "the value is 120, outside of validRange: expected 1 to 100"},
+		{"outside of the range is invalid", bounded, "50 120", "50@0 Invalid", "it is 120, and its valid range is 1..100"},
 		{"on either side", bounded, "0.5", "Invalid", "0.5"},
 		{"its ends belong to it", bounded, "1 100 100", "1@0 1@0? 100@30", ""},
 		{"it is not remembered", bounded, "50 120 60", "50@0 Invalid 60@30", ""},
 		{"it confirms nothing", bounded, "50 90 120", "50@0 50@0? Invalid", ""},
-		{"one end will do", atLeast, "1", "Invalid", "expected at least 2"},
+		{"one end will do", atLeast, "1", "Invalid", "its valid range is 2 or more"},
 
 		{"a frozen value is stale", unchanged(30 * time.Second), "0.5 0.5 0.5 0.5", "0.5@0 0.5@15 Stale Stale", "it has been exactly 0.5 since 2026-05-01 12:00:00 UTC, and unchangedAfter is 30s"},
 		{"until it moves", unchanged(30 * time.Second), "0.5 0.5 0.5 0.6", "0.5@0 0.5@15 Stale 0.6@45", ""},
