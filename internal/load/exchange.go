@@ -11,6 +11,11 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+	grpcstatus "google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
 	"cusme.dev/cusme/internal/scaling"
 	"cusme.dev/cusme/internal/transport"
 )
@@ -18,7 +23,7 @@ import (
 // shownLimit is how much of an answer an Exchange shows, in characters.
 const shownLimit = 300
 
-// An Exchange is one request and what came back, as people may see it: secrets
+// An Exchange is one request or call and what came back, as people may see it: secrets
 // are hidden, and nothing in it controls a terminal.
 type Exchange struct {
 	Method string
@@ -30,7 +35,7 @@ type Exchange struct {
 	Status string
 	// ContentType as the answer names it.
 	ContentType string
-	// Size is how much of the answer was read, in bytes after decompression.
+	// Size is how much of the answer was read, in bytes after decompression; over gRPC of the answer as JSON.
 	Size int
 	// Excerpt is how the answer begins.
 	Excerpt string
@@ -39,7 +44,7 @@ type Exchange struct {
 // A Trace is a load that was read once: what came of it, and how.
 type Trace struct {
 	Reading scaling.Reading
-	// Exchanges in the order in which they began; none where nothing is asked over HTTP.
+	// Exchanges in their order; none where nothing is asked.
 	Exchanges []Exchange
 }
 
@@ -112,10 +117,14 @@ func (r *recorder) all() (out []Exchange) {
 
 func (r *recorder) begin(request *http.Request, hidden func(string) string) *recording {
 	t := &recording{hidden: hidden, shown: Exchange{Method: request.Method, URL: bare(request.URL), Header: map[string]string{}}}
+	r.note(t)
+	return t
+}
+
+func (r *recorder) note(t *recording) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.taken = append(r.taken, t)
-	return t
 }
 
 // exchange is what people may see of it.
@@ -201,4 +210,21 @@ func (w witness) RoundTrip(request *http.Request) (*http.Response, error) {
 		t.answered(response)
 	}
 	return response, err
+}
+
+// witnessedCalls notes the calls of a Probe over gRPC. What they send is not
+// shown: a scaler's metadata may hold credentials.
+func witnessedCalls(address string, secrets *strings.Replacer) grpc.UnaryClientInterceptor {
+	return func(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, call grpc.UnaryInvoker, options ...grpc.CallOption) error {
+		err := call(ctx, method, request, reply, conn, options...)
+		if r, probed := ctx.Value(recorderKey{}).(*recorder); probed {
+			t := &recording{hidden: secrets.Replace, shown: Exchange{Method: "gRPC", URL: address + method, Status: grpcstatus.Code(err).String()}}
+			if message, ok := reply.(proto.Message); ok && err == nil {
+				text, _ := protojson.Marshal(message) // a message that has no JSON shows nothing
+				_, _ = t.Write(text)
+			}
+			r.note(t)
+		}
+		return err
+	}
 }

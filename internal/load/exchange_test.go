@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/load/externalscaler"
 	"cusme.dev/cusme/internal/scaling"
 	"cusme.dev/cusme/internal/transport"
 )
@@ -134,5 +135,32 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 	}()
 	if traces := Probe(ctx, []Source{source}, nil, Options{Door: anyDoor}); traces[0].Reading.Problem != scaling.Failed {
 		t.Errorf("got %+v", traces[0].Reading)
+	}
+}
+
+// TestProbeShowsCalls: over gRPC each call is an exchange, with what a scaler
+// proposes per replica, and without the metadata that it was sent.
+func TestProbeShowsCalls(t *testing.T) {
+	s := &scaler{
+		specs:  []*externalscaler.MetricSpec{{MetricName: "load hush", TargetSize: 7}},
+		values: []*externalscaler.MetricValue{{MetricName: "load hush", MetricValueFloat: 3}},
+	}
+	address, _ := s.serve(t)
+	o := Options{Door: transport.NewDoor(transport.Options{Guard: transport.Guard{Operator: true}, Secrets: &vault{values: map[string]string{"a/token": "hush"}}})}
+	source, err := openOne(v1alpha1.Load{Name: "backend", External: &v1alpha1.ExternalSource{
+		Address: address, MetadataFrom: map[string]v1alpha1.SecretValue{"token": *secretOf("a", "token")},
+	}}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	traces := Probe(t.Context(), []Source{source}, nil, o)
+	shown := fmt.Sprintf("%+v", traces)
+	for _, want := range []string{"Method:gRPC URL:" + address + "/externalscaler.ExternalScaler/GetMetricSpec", "Status:OK", `"targetSize":"7"`, "load ***"} {
+		if !strings.Contains(strings.ReplaceAll(shown, `": "`, `":"`), want) {
+			t.Errorf("expected %s in %s", want, shown)
+		}
+	}
+	if strings.Contains(shown, "hush") {
+		t.Errorf("a secret is shown: %s", shown)
 	}
 }

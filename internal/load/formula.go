@@ -98,14 +98,23 @@ func (f formula) work(values map[string]float64) (float64, error) {
 // workOut brings the follower's formulas up to date with its readings.
 // Readings.mu is held.
 func (f *follower) workOut() {
-	var loads []scaling.Reading
+	var loads []scaling.Reading // read only once there is a formula: most scalers have none
 	for _, s := range f.subs {
-		loads = append(loads, s.reading)
-	}
-	now := time.Now()
-	for _, s := range f.subs {
-		if s.source.from == nil {
-			s.take(s.source.formula.reading(s.source.load, loads, now))
+		if s.source.from != nil {
+			continue
 		}
+		if loads == nil {
+			loads = f.readings()
+		}
+		s.take(s.source.formula.reading(s.source.load, loads, time.Now()))
 	}
+}
+
+// readings are the newest of all loads, in their order. Readings.mu is held.
+func (f *follower) readings() []scaling.Reading {
+	out := make([]scaling.Reading, len(f.subs))
+	for i, s := range f.subs {
+		out[i] = s.reading
+	}
+	return out
 }

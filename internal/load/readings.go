@@ -190,11 +190,7 @@ func (r *Readings) Latest(scaler string) []scaling.Reading {
 	if f == nil {
 		return nil
 	}
-	out := make([]scaling.Reading, len(f.subs))
-	for i, s := range f.subs {
-		out[i] = s.reading
-	}
-	return out
+	return f.readings()
 }
 
 // Forget stops reading for a scaler, and asking its pods; their answers are

@@ -112,6 +112,7 @@ func (s *session) connect(o Options, settings *tls.Config) (err error) {
 		grpc.WithContextDialer(s.dialer(o.door())),
 		grpc.WithTransportCredentials(security),
 		grpc.WithUserAgent(userAgent(o)),
+		grpc.WithUnaryInterceptor(witnessedCalls(s.address, s.hush)),
 		grpc.WithNoProxy(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDisableRetry(),
