@@ -63,9 +63,7 @@ func BenchmarkControlPlane(b *testing.B) {
 	cluster.InstallCRD(b)
 	c.where = "on a control plane of localcluster"
 	c.populate(b, cluster)
-	c.requests = func() []clustertest.Request {
-		return cluster.Requests(b, 0, clustertest.Filter{UserAgent: "cusme/"})
-	}
+	c.requests = followed(b, cluster)
 	c.measure(b, cluster.Kubeconfig, "--lease-namespace", "models-0")
 }
 
@@ -82,6 +80,25 @@ func BenchmarkMemory(b *testing.B) {
 	}
 	c.requests = m.asked
 	c.measure(b, m.kubeconfig(b), "--leader-elect=false")
+}
+
+// followed returns cusme's requests so far, and reads each line of the audit log
+// once or twice only: it has tens of thousands.
+func followed(b *testing.B, cluster *clustertest.Cluster) func() []clustertest.Request {
+	var all []clustertest.Request
+	var read clustertest.Mark
+	seen := map[string]bool{}
+	return func() []clustertest.Request {
+		end := cluster.Mark(b)
+		for _, r := range cluster.Requests(b, read, clustertest.Filter{UserAgent: "cusme/"}) {
+			if !seen[r.ID] {
+				seen[r.ID] = true
+				all = append(all, r)
+			}
+		}
+		read = end
+		return all
+	}
 }
 
 // populate creates the crowd's targets and LoadScalers, and waits for the pods.
@@ -234,7 +251,7 @@ type spell struct {
 }
 
 // spend measures whole intervals, at the beginning of which something is done,
-// and waits for two more, in which what was begun ends.
+// and waits for two more, in which what was begun comes to its end.
 func (c *crowd) spend(b *testing.B, what string, do func()) spell {
 	fmt.Printf("# %s: %d intervals of %s\n", what, c.intervals, c.interval)
 	s := spell{began: time.Now(), fewest: 1 << 30}
@@ -313,7 +330,7 @@ func (c *crowd) lags(b *testing.B, s spell) (sinceRise, sinceAnswer []time.Durat
 
 // requestsButLease are cusme's, those apart that hold its Lease.
 func (c *crowd) requestsButLease() []clustertest.Request {
-	return slices.DeleteFunc(c.requests(), func(r clustertest.Request) bool { return r.Resource == "leases" || isWatch(r) })
+	return slices.DeleteFunc(slices.Clone(c.requests()), func(r clustertest.Request) bool { return r.Resource == "leases" || isWatch(r) })
 }
 
 func (c *crowd) count(sick string) int {

@@ -148,6 +148,7 @@ func (c *controller) follow(key types.NamespacedName, ls *v1alpha1.LoadScaler, m
 // remember returns what is kept of a LoadScaler, and lets go of what its spec no longer speaks of.
 func (c *controller) remember(ctx context.Context, key types.NamespacedName, ls *v1alpha1.LoadScaler) *memory {
 	m := c.memories.of(key, ls)
+	m.see(ls.Status)
 	m.left = slices.DeleteFunc(m.left, func(ref target.Ref) bool {
 		err := c.letGo(ctx, ref)
 		if err != nil {

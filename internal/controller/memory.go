@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -38,6 +39,8 @@ type memory struct {
 	// comparing with that would write the same again.
 	status v1alpha1.LoadScalerStatus
 	saved  time.Time
+	// unseen says that the watch has not shown the status yet.
+	unseen bool
 	// turn is when the status may be written that has news; zero while none has to wait.
 	turn time.Time
 	// logged are sentences that were logged last, by what they are about: each is logged when it changes.
@@ -75,7 +78,7 @@ func (ms *memories) of(key types.NamespacedName, ls *v1alpha1.LoadScaler) *memor
 // first time. What it kept of another target before, it has to let go of; what
 // it has on its account stays there.
 func newMemory(ls *v1alpha1.LoadScaler, old *memory) *memory {
-	m := &memory{uid: ls.UID, target: refOf(ls), status: *ls.Status.DeepCopy()}
+	m := &memory{uid: ls.UID, target: refOf(ls), status: ls.Status}
 	switch {
 	case old == nil:
 		m.recent, m.history.Account = m.status.Recent, accountFrom(m.status.Account)
@@ -90,6 +93,14 @@ func newMemory(ls *v1alpha1.LoadScaler, old *memory) *memory {
 		m.left = append(slices.Clone(old.left), old.target)
 	}
 	return m
+}
+
+// see lets go of a status that was written once the watch shows the same: two of
+// each, of ten thousand LoadScalers, are 30 MB more than one.
+func (m *memory) see(status v1alpha1.LoadScalerStatus) {
+	if m.unseen && equality.Semantic.DeepEqual(m.status, status) {
+		m.status, m.unseen = status, false
+	}
 }
 
 // count adds to the metrics what the account grew by since it was as before.

@@ -90,7 +90,7 @@ func (c *controller) save(ctx context.Context, ls *v1alpha1.LoadScaler, m *memor
 	if err := c.scalers.saveStatus(ctx, ls, m.status, status); err != nil {
 		return fmt.Errorf("status of LoadScaler %s/%s: %w", ls.Namespace, ls.Name, err)
 	}
-	m.status, m.saved = status, now
+	m.status, m.saved, m.unseen = status, now, true
 	return nil
 }
 

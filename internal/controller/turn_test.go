@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"cusme.dev/cusme/api/v1alpha1"
 )
 
 // Who has news and no turn is woken at its turn, without asking for a second one.
@@ -42,4 +44,23 @@ func TestStatusesTakeTurns(t *testing.T) {
 			queue.Done(got)
 		}
 	})
+}
+
+// A status that was written is kept once: as the watch shows it, and not before it does.
+func TestStatusesAreKeptOnce(t *testing.T) {
+	written := v1alpha1.LoadScalerStatus{DesiredReplicas: 3, Reasons: []v1alpha1.Reason{{Step: "demand"}}}
+	m := &memory{status: written, unseen: true}
+	m.see(v1alpha1.LoadScalerStatus{DesiredReplicas: 2})
+	if m.status.DesiredReplicas != 3 {
+		t.Error("an older status took the place of the one that was written")
+	}
+	shown := *written.DeepCopy()
+	m.see(shown)
+	if &m.status.Reasons[0] != &shown.Reasons[0] {
+		t.Error("the status is kept twice")
+	}
+	m.see(v1alpha1.LoadScalerStatus{DesiredReplicas: 9})
+	if m.status.DesiredReplicas != 3 {
+		t.Error("what somebody else wrote took the place of the status written last")
+	}
 }
