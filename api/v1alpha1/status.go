@@ -32,7 +32,7 @@ type LoadScalerStatus struct {
 	Reasons []Reason `json:"reasons,omitempty"`
 	// Account is what the target cost and what became of its young pods. It is brought up to date with whatever else is written.
 	Account Account `json:"account,omitzero"`
-	// Conditions: Ready, ScalingActive, AbleToScale, ScalingLimited, ReadingsFresh, Steerable, ElasticCapacity.
+	// Conditions: Ready, ScalingActive, AbleToScale, ScalingLimited, ReadingsFresh, Steerable, ElasticCapacity, SecretsReadable.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
@@ -132,4 +132,7 @@ const (
 	ConditionSteerable = "Steerable"
 	// ConditionElasticCapacity is True unless the elastic provider has no stock for the pods asked for.
 	ConditionElasticCapacity = "ElasticCapacity"
+	// ConditionSecretsReadable is there once a right to read a Secret was missing, and False while it is: its message then
+	// is a manifest that grants it.
+	ConditionSecretsReadable = "SecretsReadable"
 )

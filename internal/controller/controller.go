@@ -32,6 +32,7 @@ type controller struct {
 	tellings *rate.Limiter // of statuses
 	targets  *target.Targets
 	events   events
+	secrets  grants // nil where no LoadScaler names one
 	log      logr.Logger
 	now      func() time.Time
 	memories memories

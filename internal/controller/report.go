@@ -23,6 +23,7 @@ import (
 func (c *controller) report(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, tick scaling.Tick, applyErr error) error {
 	observeMetrics(client.ObjectKeyFromObject(ls), tick)
 	status := statusOf(ls, m, tick, applyErr)
+	tellSecrets(c.secrets, ls, &status)
 	c.logTick(ls, m, tick, applyErr)
 	if tick.Outcome.Wrote {
 		c.events.moved(ctx, ls, m, tick)
@@ -98,6 +99,9 @@ func (c *controller) save(ctx context.Context, ls *v1alpha1.LoadScaler, m *memor
 // news. A gateway that numbers its error pages gives another one at every poll.
 const messagePause = 5 * time.Minute
 
+// mended are the conditions whose messages tell what to mend.
+var mended = []string{v1alpha1.ConditionReady, v1alpha1.ConditionAbleToScale, v1alpha1.ConditionSecretsReadable}
+
 // messages are those that tell what to mend. A stale reading's only counts its age.
 func messages(s v1alpha1.LoadScalerStatus) []string {
 	var out []string
@@ -107,7 +111,7 @@ func messages(s v1alpha1.LoadScalerStatus) []string {
 		}
 	}
 	for _, c := range s.Conditions {
-		if c.Status == metav1.ConditionFalse && (c.Type == v1alpha1.ConditionReady || c.Type == v1alpha1.ConditionAbleToScale) {
+		if c.Status == metav1.ConditionFalse && slices.Contains(mended, c.Type) {
 			out = append(out, c.Message)
 		}
 	}

@@ -148,13 +148,21 @@ func runOnce(ctx context.Context, o Options) error {
 	if err != nil {
 		return finalError{err}
 	}
-	readings := load.NewReadings(load.Options{Version: o.Version, Door: transport.NewDoor(o.reach(ctx, clients)), Metrics: o.Config})
+	door := o.reach(ctx, clients)
+	credentials, err := openSecrets(ctx, o.Config)
+	if err != nil {
+		return finalError{err}
+	}
+	defer credentials.Close()
+	door.Secrets = credentials
+	readings := load.NewReadings(load.Options{Version: o.Version, Door: transport.NewDoor(door), Metrics: o.Config})
 	defer readings.Close()
 	c := &controller{
 		readings: readings,
 		tellings: rate.NewLimiter(tellingsPerSecond, tellingsInBurst),
 		log:      o.Log,
 		now:      time.Now,
+		secrets:  credentials,
 		events:   events{client: mgr.GetClient(), log: o.Log, onTarget: o.Only != nil},
 	}
 	o.Target.OnChange, o.Target.Namespace = c.targetChanged, o.namespace()
