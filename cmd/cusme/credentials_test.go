@@ -73,7 +73,7 @@ func TestASecretIsGrantedByWhatTheStatusPrints(t *testing.T) {
 
 	d.hasStatus(t, readable, "False NotGranted")
 	d.hasStatus(t, "{.status.loads[0].state}", "Failed")
-	d.hasStatus(t, "{.status.loads[0].message}", fmt.Sprintf("backend: %s gave no answer: auth.bearer: cusme may not read Secret %s/backend: apply the Role and RoleBinding that the condition SecretsReadable holds", b.URL, d.namespace))
+	d.hasStatus(t, "{.status.loads[0].message}", fmt.Sprintf("backend is unknown: %s gave no answer: auth.bearer: cusme may not read Secret %s/backend: apply the Role and RoleBinding that the condition SecretsReadable holds", b.URL, d.namespace))
 	if n := b.asked.Load(); n != 0 {
 		t.Errorf("the back end was asked %d times without the token", n)
 	}
@@ -87,7 +87,7 @@ func TestASecretIsGrantedByWhatTheStatusPrints(t *testing.T) {
 
 	token.Store(&second)
 	d.hasStatus(t, fresh, "False")
-	d.hasStatus(t, "{.status.loads[0].message}", fmt.Sprintf("backend: %s answered 401 Unauthorized, expected 200: you said Bearer ***", b.URL))
+	d.hasStatus(t, "{.status.loads[0].message}", fmt.Sprintf("backend is unknown: %s answered 401 Unauthorized, expected 200: you said Bearer ***", b.URL))
 	d.putToken(t, second)
 	d.hasStatus(t, fresh, "True")
 
