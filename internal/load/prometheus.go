@@ -78,16 +78,16 @@ type query struct {
 }
 
 // ask asks for the time first. A sample that arrives between the two questions
-// then makes the value newer than its time, never older, and so does a server
-// that answers them from two places. The time to evaluate at is left to the
-// server: its clock and cusme's may differ.
+// then makes the value newer than its time, never older. The time to evaluate at
+// is left to the server: its clock and cusme's may differ.
 func (e *prometheusEndpoint) ask(ctx context.Context, within time.Duration) (answer, error) {
 	at, timeErr := e.observed(ctx, within)
-	if timeErr != nil && e.observedAt != "" {
+	var refused refusalError
+	if timeErr != nil && !errors.As(timeErr, &refused) {
 		return answer{}, timeErr
 	}
 	got, err := e.evaluate(ctx, within, query{field: "prometheus.query", written: e.query, text: e.query})
-	// A selector's own fault says more than what it does to timestamp(…).
+	// The query's own fault says more than what it does to timestamp(…).
 	if err := cmp.Or(err, timeErr); err != nil {
 		return answer{}, err
 	}
@@ -183,7 +183,7 @@ func (e *prometheusEndpoint) request(ctx context.Context, form url.Values) (*htt
 // readQuery returns the body of a 200. What the server says against a query is
 // told whole, as far as a message goes: it names the place in the PromQL.
 func (e *prometheusEndpoint) readQuery(r *http.Response, within time.Duration) ([]byte, error) {
-	if r.StatusCode == http.StatusOK {
+	if r.StatusCode != http.StatusBadRequest && r.StatusCode != http.StatusUnprocessableEntity {
 		return e.read(r, within)
 	}
 	page, _ := io.ReadAll(io.LimitReader(r.Body, errorPageLimit)) // the status says enough if this breaks off
@@ -195,9 +195,14 @@ func (e *prometheusEndpoint) readQuery(r *http.Response, within time.Duration) (
 	return e.read(r, within)
 }
 
-// refusal is what the server says against a query.
+// A refusalError is what the server says against a query.
+type refusalError string
+
+func (r refusalError) Error() string { return string(r) }
+
 func (e *prometheusEndpoint) refusal(a queryAnswer) error {
-	return failed("%s refused the query: %s", e.shown, printable(e.muted(a.ErrorType+": "+a.Error), sentenceLimit))
+	said := refusalError(printable(e.muted(a.ErrorType+": "+a.Error), sentenceLimit))
+	return failed("%s refused the query: %w", e.shown, said)
 }
 
 // understand makes one number of an answer.

@@ -175,7 +175,8 @@ func TestTimeOfQuery(t *testing.T) {
 		"never set":                   {"x", "y", map[string]string{"y": scalarOf("0"), "x": vectorOf("5")}, old, "prometheus.observedAt yielded 0"},
 		"no time":                     {"x", "y", map[string]string{"y": vectorOf(), "x": vectorOf("5")}, old, "prometheus.observedAt found nothing, so the age of the value is unknown"},
 		"a selector of nothing":       {"x", "", map[string]string{"timestamp(x)": vectorOf(), "x": vectorOf()}, old, "prometheus.query found nothing; where nothing means 0, say so: x or vector(0)"},
-		"a selector of several":       {"x", "", map[string]string{"timestamp(x)": vectorOf("1", "1"), "x": vectorOf("1", "1")}, old, "prometheus.query gave 2 series, expected one: aggregate, e.g. sum(x)"},
+		"a selector of several":       {"x", "", map[string]string{"timestamp(x)": vectorOf("1", "1")}, old, "prometheus.query gave 2 series, expected one: aggregate, e.g. sum(x)"},
+		"a selector of many names":    {`{job="x"}`, "", map[string]string{`{job="x"}`: vectorOf("1", "1")}, old, "prometheus.query gave 2 series"},
 		"a refused time is a failure": {"x", "(", map[string]string{"x": vectorOf("5")}, old, "refused the query"},
 	} {
 		t.Run(name, func(t *testing.T) {
