@@ -394,3 +394,17 @@ func TestPodsAreGuarded(t *testing.T) {
 		t.Errorf("got %+v, want it refused", got)
 	}
 }
+
+// TestSurveyFails: that one pod gave no answer at all counts, in whichever order they come.
+func TestSurveyFails(t *testing.T) {
+	errs := []error{invalid("garbage"), failed("refused"), invalid("garbage")}
+	for first := range errs {
+		s := survey{asked: len(errs)}
+		for i := range errs {
+			s.note(fmt.Sprint("web-", i), 0, time.Time{}, errs[(first+i)%len(errs)])
+		}
+		if got := problem("gpus", s.noNumber()); got.Problem != scaling.Failed {
+			t.Errorf("beginning with %d: got %+v, want it failed", first, got)
+		}
+	}
+}
