@@ -46,6 +46,16 @@ test: build bin/localcluster ## Test everything, on a real control plane
 soak: bin/localcluster ## Run the long versions of the acceptance tests, about 15 minutes
 	CUSME_SOAK=1 go test -count=1 -v -timeout 60m -run '^(TestScaleIns|TestStockOut)$$' ./cmd/cusme
 
+# Each target by itself, because go test fuzzes no more than one at a time. What one finds is written to testdata/fuzz: commit
+# it with the repair. Building for the fuzzer takes a minute or two the first time.
+FUZZTIME ?= 60s
+
+.PHONY: fuzz
+fuzz: ## Feed random answers and expressions to the sources for FUZZTIME (60s) each, and random worlds to decisions
+	go test -timeout 30m -run '^$$' -fuzz '^FuzzHTTPAnswer$$' -fuzztime $(FUZZTIME) ./internal/load
+	go test -timeout 30m -run '^$$' -fuzz '^FuzzValue$$' -fuzztime $(FUZZTIME) ./internal/load
+	go test -timeout 30m -run '^$$' -fuzz '^FuzzDecide$$' -fuzztime 20s ./internal/scaling
+
 # Of localcluster only the formatting is checked, for the same reason as above.
 .PHONY: lint
 lint: ## Check formatting, and look for mistakes with vet and staticcheck

@@ -178,3 +178,43 @@ func TestLists(t *testing.T) {
 		})
 	}
 }
+
+// TestTexts wants texts within bounds, whatever an expression makes of them.
+func TestTexts(t *testing.T) {
+	long := `{"s": "` + strings.Repeat("a", 1<<19) + `", "l": [` + strings.Repeat("1,", 999) + `1]}`
+	for _, c := range []struct {
+		value, body string
+		want        float64
+		says        string
+	}{
+		{`double(body.s.replace("a", "", 1).replace("b", "7"))`, `{"s": "ab"}`, 7, ""},
+		{`double(body.s.replace("a", "1", -1))`, `{"s": "aa"}`, 11, ""},
+		{`double(body.s.replace("a", "1", 0))`, `{"s": "a"}`, 0, "double"},
+		{`size(body.s.replace("", "x"))`, `{"s": "ab"}`, 5, ""},
+		{`double(body.s.split("=")[1].trim().lowerAscii().substring(0, 3))`, `{"s": "load = 1.5s"}`, 1.5, ""},
+		{`size(body.s.replace("a", "aa"))`, long, 1 << 20, ""},
+		{`size(body.s.replace("a", "aaa"))`, long, 0, "replace would make a text of more than 1024 KiB"},
+		{`size(body.s.replace("a", body.s))`, long, 0, "replace would make a text of more than 1024 KiB"},
+		{`size(body.s.replace("a", "b", body.s))`, `{"s": "a"}`, 0, "no such overload"},
+		{`body.l.map(x, body.s.lowerAscii()).size()`, long, 0, "cost limit exceeded"},
+		{`body.l.map(x, body.s.split("").size()).sum()`, long, 0, "cost limit exceeded"},
+		{`body.l.map(x, body.s.indexOf("b")).sum()`, long, 0, "cost limit exceeded"},
+	} {
+		t.Run(c.value, func(t *testing.T) {
+			e, err := compile("loads[backend].", "http.value", c.value, aNumber)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := e.number(documentOf(t, c.body))
+			if got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+			checkFault(t, err, c.says)
+		})
+	}
+	for _, unbounded := range []string{`["a"].join(body)`, `"%s%s".format([body, body])`, `@replace(body, "a", "b")`} {
+		if _, err := compile("loads[backend].", "http.value", "size("+unbounded+")", aNumber); err == nil {
+			t.Errorf("%s is understood", unbounded)
+		}
+	}
+}

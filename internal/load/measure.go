@@ -28,13 +28,12 @@ const (
 // environment is what expressions may use. The libraries' versions are pinned,
 // so that a newer library never changes what an expression means.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
-	return cel.NewEnv(append(lists(),
+	return cel.NewEnv(append(slices.Concat(lists(), texts()),
 		cel.Variable("body", cel.DynType),
 		cel.Variable("headers", cel.MapType(cel.StringType, cel.StringType)),
 		cel.CrossTypeNumericComparisons(true), // body.load > 1 means what it says
 		cel.OptionalTypes(cel.OptionalTypesVersion(2)),
 		ext.Math(ext.MathVersion(2)),
-		ext.Strings(ext.StringsVersion(4)),
 		cel.ParserExpressionSizeLimit(textLimit),
 	)...)
 })
@@ -98,7 +97,7 @@ func compiledOf(text string) (compiled, error) {
 	if err := issues.Err(); err != nil {
 		return compiled{}, err
 	}
-	program, err := env.Program(ast, cel.CostLimit(costLimit), listCosts())
+	program, err := env.Program(ast, cel.CostLimit(costLimit), listCosts(), textCosts())
 	if err != nil {
 		return compiled{}, err
 	}

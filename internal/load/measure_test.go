@@ -1,7 +1,6 @@
 package load
 
 import (
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -120,30 +119,4 @@ func TestObservedAt(t *testing.T) {
 			}
 		})
 	}
-}
-
-// FuzzAnswer feeds whatever an endpoint could say through everything that an
-// answer passes. Whatever comes, a reading is a number from 0 up with a time, or
-// a problem with a short sentence.
-func FuzzAnswer(f *testing.F) {
-	for _, b := range []string{`{"load": 1, "t": 1772366390}`, `{"load": "1"}`, `{"load": 1e400}`, `{"load": -0}`, `[]`, `nul`, "\xff", `{"load":1}}`, `{"t": {}}`} {
-		f.Add([]byte(b), "12", "Sun, 01 Mar 2026 11:59:50 GMT")
-	}
-	m, err := compileMeasure("loads[backend].http", "body.load", "timestamp(int(body.t))")
-	if err != nil {
-		f.Fatal(err)
-	}
-	plain := measure{value: m.value}
-	f.Fuzz(func(t *testing.T, body []byte, age, date string) {
-		h := map[string][]string{"Age": {age}, "Date": {date}}
-		a := answer{body: body, header: h, received: noon, at: answeredAt(h, noon.Add(-time.Second), noon)}
-		for _, m := range []measure{m, plain} {
-			r := Source{load: "backend", measure: m}.reading(understand(a, nil))
-			good := r.Problem == "" && r.Value >= 0 && !math.IsInf(r.Value, 1) && !r.At.IsZero() && !r.At.After(noon) && r.Message == ""
-			bad := r.Problem == scaling.Invalid && r.Value == 0 && r.At.IsZero() && r.Message != "" && len(r.Message) < 4*sentenceLimit+200
-			if !good && !bad {
-				t.Errorf("%q became %+v", body, r)
-			}
-		}
-	})
 }
