@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -77,8 +78,8 @@ func (c *probedCluster) see(ctx context.Context, s *v1alpha1.LoadScaler) (view, 
 	target.SetKind(ref.Kind)
 	target.SetNamespace(s.Namespace)
 	target.SetName(ref.Name)
-	scale := &autoscalingv1.Scale{}
-	if err := c.client.SubResource("scale").Get(ctx, target, scale); err != nil {
+	scale, err := c.scale(ctx, target)
+	if err != nil {
 		return view{observation: asIf(1)}, fmt.Errorf("the target %s %s cannot be seen: %w", ref.Kind, ref.Name, err)
 	}
 	seen := view{observation: scaling.Observation{Replicas: scale.Spec.Replicas, Order: scaling.OrderCost}}
@@ -97,6 +98,16 @@ func (c *probedCluster) see(ctx context.Context, s *v1alpha1.LoadScaler) (view, 
 		seen.addresses = append(seen.addresses, load.Pod{Name: p.Name, Address: pod.Status.PodIP, Ready: p.Ready && !p.Leaving})
 	}
 	return seen, nil
+}
+
+// scale asks for a target's scale; what is asked without a type is answered without one.
+func (c *probedCluster) scale(ctx context.Context, target *unstructured.Unstructured) (*autoscalingv1.Scale, error) {
+	answer, scale := &unstructured.Unstructured{}, &autoscalingv1.Scale{}
+	if err := c.client.SubResource("scale").Get(ctx, target, answer); err != nil {
+		return nil, err
+	}
+	err := runtime.DefaultUnstructuredConverter.FromUnstructured(answer.Object, scale)
+	return scale, err
 }
 
 // podOf is a pod, as far as a probe looks at it.

@@ -96,3 +96,29 @@ func TestProbeColours(t *testing.T) {
 		t.Error("what is no terminal gets colours")
 	}
 }
+
+// TestProbeOfPods asks the target's ready pods where they are.
+func TestProbeOfPods(t *testing.T) {
+	t.Parallel()
+	b, d := newBackend(t, "5"), newDeployment(t, 1, startupAnnotation+": 4s", addressAnnotation+": 127.0.78.3")
+	port := answerBy(t, d, d.unready(t, 1)[0], b, "0")
+	d.isReady(t, 1)
+	file := filepath.Join(t.TempDir(), "scaler.yaml")
+	scaler := fmt.Sprintf(`
+apiVersion: cusme.dev/v1alpha1
+kind: LoadScaler
+metadata: {name: webui, namespace: %s}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: webui}
+  maxReplicas: 3
+  loads: [{name: running, low: 2, high: 8, pods: {port: %s, value: body.data.load_balance}}]
+`, d.namespace, port)
+	if err := os.WriteFile(file, []byte(scaler), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out := ended(t, []string{"KUBECONFIG=" + d.cluster.Kubeconfig}, "probe", "-f", file)
+	if code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	wantProbe(t, out, `running \(pods\)\n  GET http://[0-9.]+:`+port+`/`, `Fresh: 5, `, `decision: 1 -> 1, with 1 of 1 ready`)
+}
