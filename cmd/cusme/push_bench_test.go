@@ -43,6 +43,7 @@ func BenchmarkPush(b *testing.B) {
 		for range rises {
 			total++
 			for i, d := range deployments {
+				d.eventually(b, d.observed(b))
 				sent[i] = append(sent[i], time.Now())
 				if err := a.push(d.namespace, total); err != nil {
 					b.Fatal(err)
@@ -60,6 +61,16 @@ func BenchmarkPush(b *testing.B) {
 	b.ReportMetric(float64(took[len(took)-1].Microseconds())/1000, "ms-max")
 	b.ReportMetric(float64(len(took)), "changes")
 	b.ReportMetric(0, "ns/op")
+}
+
+// observed asks whether the Deployment controller has seen the last write.
+func (d *deployment) observed(b *testing.B) func() error {
+	return func() error {
+		if got := d.get(b); got.Status.ObservedGeneration != got.Generation {
+			return fmt.Errorf("the Deployment controller has seen generation %d, not yet %d", got.Status.ObservedGeneration, got.Generation)
+		}
+		return nil
+	}
 }
 
 // reactions matches the writes of the scale with the changes that they answer.
