@@ -44,10 +44,11 @@ func newCrowd(b *testing.B, scalers, perNamespace int) *crowd {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
 		b.Skipf("what cusme uses is read from /proc, which Linux has: %v", err)
 	}
-	c := &crowd{interval: 15 * time.Second, intervals: 2, services: newServices(b, 500), rises: 50}
+	c := &crowd{interval: 15 * time.Second, intervals: 2, services: newServices(b, 500)}
 	if os.Getenv("CUSME_BENCH") == "long" {
 		c.intervals = 6
 	}
+	c.rises = 25 * c.intervals
 	for i := range scalers {
 		url := c.services[i%len(c.services)].url
 		c.scalers = append(c.scalers, scalerOf(fmt.Sprintf("models-%d", i/perNamespace), fmt.Sprintf("model-%d", i), url, c.interval))

@@ -101,10 +101,12 @@ type condition struct {
 }
 
 // conditions sets each condition, keeping the time of those that did not change.
+// Times are in whole seconds, as the API server keeps them.
 func conditions(have []metav1.Condition, generation int64, set []condition) []metav1.Condition {
+	now := metav1.Now().Rfc3339Copy()
 	for _, c := range set {
 		meta.SetStatusCondition(&have, metav1.Condition{
-			Type: c.kind, Status: c.status, Reason: c.reason, Message: oneLine(c.message), ObservedGeneration: generation,
+			Type: c.kind, Status: c.status, Reason: c.reason, Message: oneLine(c.message), ObservedGeneration: generation, LastTransitionTime: now,
 		})
 	}
 	return have

@@ -1,11 +1,13 @@
 package controller
 
 import (
+	"encoding/json"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"golang.org/x/time/rate"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -49,12 +51,17 @@ func TestStatusesTakeTurns(t *testing.T) {
 // A status that was written is kept once: as the watch shows it, and not before it does.
 func TestStatusesAreKeptOnce(t *testing.T) {
 	written := v1alpha1.LoadScalerStatus{DesiredReplicas: 3, Reasons: []v1alpha1.Reason{{Step: "demand"}}}
+	written.Conditions = conditions(nil, 1, []condition{{v1alpha1.ConditionReady, metav1.ConditionTrue, "Understood", "it is"}})
 	m := &memory{status: written, unseen: true}
 	m.see(v1alpha1.LoadScalerStatus{DesiredReplicas: 2})
 	if m.status.DesiredReplicas != 3 {
 		t.Error("an older status took the place of the one that was written")
 	}
-	shown := *written.DeepCopy()
+	var shown v1alpha1.LoadScalerStatus
+	text, err := json.Marshal(written)
+	if err != nil || json.Unmarshal(text, &shown) != nil {
+		t.Fatal(err)
+	}
 	m.see(shown)
 	if &m.status.Reasons[0] != &shown.Reasons[0] {
 		t.Error("the status is kept twice")
