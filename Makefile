@@ -86,7 +86,7 @@ demo: bin/localcluster ## Show cusme at work on a local control plane; ARGS="--f
 
 # One package after the other, so that none measures the others.
 .PHONY: bench
-bench: bin/localcluster ## Measure: reaction, scale, cost of a decision; BENCH=long for more intervals
+bench: bin/localcluster ## Measure: reaction, scale, cost of a decision; BENCH=long for all LoadScalers
 	CUSME_BENCH=$(BENCH) go test -run '^$$' -bench . -benchmem -p 1 ./...
 
 .PHONY: image

@@ -38,17 +38,18 @@ type crowd struct {
 	requests func() []clustertest.Request
 }
 
-// newCrowd makes so many LoadScalers on 500 endpoints, in namespaces of so many.
+// newCrowd makes so many LoadScalers on 500 endpoints, in namespaces of so many;
+// a fifth of them, and half the intervals, unless the long version is asked for.
 func newCrowd(b *testing.B, scalers, perNamespace int) *crowd {
 	b.Helper()
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
 		b.Skipf("what cusme uses is read from /proc, which Linux has: %v", err)
 	}
-	c := &crowd{interval: 15 * time.Second, intervals: 2, services: newServices(b, 500)}
-	if os.Getenv("CUSME_BENCH") == "long" {
-		c.intervals = 6
+	c := &crowd{interval: 15 * time.Second, intervals: 4}
+	if os.Getenv("CUSME_BENCH") != "long" {
+		scalers, c.intervals = scalers/5, 2
 	}
-	c.rises = 25 * c.intervals
+	c.services, c.rises = newServices(b, min(500, scalers/2)), 25*c.intervals
 	for i := range scalers {
 		url := c.services[i%len(c.services)].url
 		c.scalers = append(c.scalers, scalerOf(fmt.Sprintf("models-%d", i/perNamespace), fmt.Sprintf("model-%d", i), url, c.interval))
@@ -175,8 +176,11 @@ func (c *crowd) measure(b *testing.B, kubeconfig string, flags ...string) {
 	c.cusme = start(b, installed(b), append([]string{"controller"}, flags...)...)
 	go scrape(b.Context(), "http://"+metrics+"/metrics", c.interval)
 	settled := c.settle(b)
-	quiet := c.spend(b, "quiet", func() {})
-	moving := c.spend(b, "loads rise", c.riseSome)
+	quiet := c.spend(b, "quiet", func() {}, func(spell) bool { return true })
+	moving := c.spend(b, "loads rise", c.riseSome, func(s spell) bool {
+		moved, _ := c.lags(b, s)
+		return len(moved) == c.expected()
+	})
 	lags, sinceAnswer := c.lags(b, moving)
 	peak := c.memory(b, "VmHWM")
 
@@ -252,8 +256,8 @@ type spell struct {
 }
 
 // spend measures whole intervals, at the beginning of which something is done,
-// and waits for two more, in which what was begun comes to its end.
-func (c *crowd) spend(b *testing.B, what string, do func()) spell {
+// and waits for one more, and until what was begun has come to its end.
+func (c *crowd) spend(b *testing.B, what string, do func(), ended func(spell) bool) spell {
 	fmt.Printf("# %s: %d intervals of %s\n", what, c.intervals, c.interval)
 	s := spell{began: time.Now(), fewest: 1 << 30}
 	before, used := len(c.requestsButLease()), c.processor(b)
@@ -262,7 +266,11 @@ func (c *crowd) spend(b *testing.B, what string, do func()) spell {
 	s.took = time.Since(s.began)
 	s.cores = (c.processor(b) - used).Seconds() / s.took.Seconds()
 	s.resident = c.memory(b, "VmRSS")
-	pause(2 * c.interval)
+	for range 4 {
+		if pause(c.interval); ended(s) {
+			break
+		}
+	}
 	s.requests = len(c.requestsButLease()) - before
 	for _, healthy := range healthy(c.services) {
 		counts := healthy.perInterval(s.began, c.interval, c.intervals)
