@@ -92,7 +92,7 @@ func authorityIn(secret *corev1.Secret) (authority, error) {
 	pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	key, ours := pair.PrivateKey.(*ecdsa.PrivateKey)
 	if err != nil || !ours || !pair.Leaf.IsCA {
-		return authority{}, fmt.Errorf("Secret %s/%s: expected an authority that cusme made; delete it, and one is made", secret.Namespace, secret.Name)
+		return authority{}, fmt.Errorf("expected in Secret %s/%s an authority that cusme made; delete it, and one is made", secret.Namespace, secret.Name)
 	}
 	return authority{pair.Leaf, key}, nil
 }

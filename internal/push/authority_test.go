@@ -157,7 +157,7 @@ func authorityUntil(t *testing.T, end time.Time) *corev1.Secret {
 func TestAuthorityThatIsNone(t *testing.T) {
 	client := fake.NewClientset(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "cusme-push-ca", Namespace: home}})
 	s := newSelfSigned(client)
-	if err := s.renew(t.Context()); err == nil || !strings.Contains(err.Error(), "Secret cusme-system/cusme-push-ca: expected an authority that cusme made; delete it") {
+	if err := s.renew(t.Context()); err == nil || !strings.Contains(err.Error(), "expected in Secret cusme-system/cusme-push-ca an authority that cusme made; delete it") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := s.get(nil); err == nil {
