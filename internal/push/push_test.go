@@ -305,10 +305,14 @@ func TestForward(t *testing.T) {
 		t.Errorf("the leader got %v, and the other %v", leader.came, waits.came)
 	}
 
+	third := newDesk()
 	leader.leads = false
-	leader.leader = somewhere{at: at}
+	leader.leader, leader.toLeader = somewhere{at: third.serve(t, sign(t, ours))}, newToLeader(sign(t, ours))
 	if got := waits.send(parcel{token: good, body: `{"value": 0.5}`}); got.StatusCode != 503 || got.Header.Get("Retry-After") == "" {
-		t.Errorf("answered %d when nobody leads, want 503: nothing is handed on twice", got.StatusCode)
+		t.Errorf("answered %d when nobody leads, want 503", got.StatusCode)
+	}
+	if len(third.results) > 0 {
+		t.Error("handed on twice")
 	}
 }
 
