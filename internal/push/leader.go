@@ -130,7 +130,9 @@ func (r *Receiver) forward(w http.ResponseWriter, l letter) {
 		r.turnAway(w, l, err)
 		return
 	}
-	address, err := r.leader.address(l.Context())
+	ctx, cancel := context.WithTimeout(l.Context(), forwardTimeout)
+	defer cancel()
+	address, err := r.leader.address(ctx)
 	if err != nil {
 		r.turnAway(w, l, cannot("the replica of cusme that leads is not known at the moment", err))
 		return
@@ -151,13 +153,16 @@ func (r *Receiver) forward(w http.ResponseWriter, l letter) {
 		},
 		ErrorLog: log.New(r.complaints, "", 0),
 	}
-	proxy.ServeHTTP(w, l.Request)
+	proxy.ServeHTTP(w, l.WithContext(ctx))
 }
 
-// Bounds of the way to the leader.
+// Bounds of the way to the leader. Its node may be gone: then nothing answers at all.
 const (
-	mostForwarded  = 64 // at a time
-	forwardTimeout = 8 * time.Second
+	mostForwarded = 64 // at a time
+	dialTimeout   = 2 * time.Second
+	// forwardTimeout is a review's, and a little more: a slow review is answered by the leader itself. A body may
+	// take readTimeout before, and both fit into answerTimeout.
+	forwardTimeout = reviewTimeout + time.Second
 )
 
 // newToLeader returns what carries letters to the leader. It trusts what it shows itself: replicas have certificates by one authority,
@@ -173,13 +178,13 @@ func newToLeader(own certificates) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
+			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+			defer cancel()
 			return (&tls.Dialer{Config: config}).DialContext(ctx, network, address)
 		},
-		MaxConnsPerHost:       mostForwarded,
-		MaxIdleConnsPerHost:   mostForwarded,
-		IdleConnTimeout:       idleTimeout,
-		ResponseHeaderTimeout: forwardTimeout,
-		TLSHandshakeTimeout:   headerTimeout,
+		MaxConnsPerHost:     mostForwarded,
+		MaxIdleConnsPerHost: mostForwarded,
+		IdleConnTimeout:     idleTimeout / 2, // before the leader ends the connection, just as the next load is written to it
 	}
 }
 

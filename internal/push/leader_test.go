@@ -3,6 +3,8 @@ package push
 import (
 	"context"
 	"errors"
+	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -96,4 +98,56 @@ func TestLease(t *testing.T) {
 		broken = errors.New("gone")
 		expect("", broken, 3)
 	})
+}
+
+// TestForwardIsBounded: a leader whose node is gone answers nothing, neither at the dial nor to what is written, and there may be
+// nobody to ask who leads. The sender is told within forwardTimeout, which with the body's time fits into the answer's.
+func TestForwardIsBounded(t *testing.T) {
+	if readTimeout+forwardTimeout >= answerTimeout {
+		t.Errorf("a body may take %s and the leader %s, and the answer must begin within %s", readTimeout, forwardTimeout, answerTimeout)
+	}
+	for name, c := range map[string]struct {
+		leader leader
+		hole   http.RoundTripper
+	}{
+		"no Lease":  {unheard{}, unheard{}},
+		"no answer": {somewhere{at: "192.0.2.1:8443"}, unheard{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDesk()
+				d.leads, d.leader, d.toLeader = false, c.leader, c.hole
+				began := time.Now()
+				got := d.send(parcel{token: good, body: `{"value": 0.5}`})
+				if took := time.Since(began); got.StatusCode != 503 || got.Header.Get("Retry-After") != "1" || took > forwardTimeout {
+					t.Errorf("answered %d after %s, want 503 within %s", got.StatusCode, took, forwardTimeout)
+				}
+			})
+		})
+	}
+}
+
+// unheard is a network that swallows everything.
+type unheard struct{}
+
+func (unheard) address(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }
+
+func (unheard) RoundTrip(req *http.Request) (*http.Response, error) {
+	<-req.Context().Done()
+	return nil, req.Context().Err()
+}
+
+// TestDialIsBounded: a host that takes the connection, and then says nothing, is left while there is time to answer.
+func TestDialIsBounded(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err = newToLeader(sign(t, makeAuthority(t))).DialTLSContext(ctx, "tcp", silent.Addr().String())
+	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		t.Errorf("got %v after a dial without a handshake, want its own deadline exceeded", err)
+	}
 }

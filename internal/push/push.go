@@ -81,7 +81,7 @@ const (
 	mostConns      = 1024
 	mostStreams    = 32 // pushes at a time over one HTTP/2 connection
 	headerTimeout  = 5 * time.Second
-	readTimeout    = 10 * time.Second
+	readTimeout    = 7 * time.Second
 	answerTimeout  = 15 * time.Second // from the end of the headers, the API server's answers included
 	idleTimeout    = time.Minute
 	reviewTimeout  = 5 * time.Second
