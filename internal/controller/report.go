@@ -194,7 +194,7 @@ func logged(ls *v1alpha1.LoadScaler, tick scaling.Tick) []any {
 		"ready", d.Pods.Ready, "starting", d.Pods.Starting, "elastic", d.Pods.Elastic,
 	}
 	for _, v := range d.Loads {
-		fields = append(fields, v.Load, v.Value)
+		fields = append(fields, v.Load, valueOrState(v))
 	}
 	for _, r := range d.Reasons {
 		fields = append(fields, string(r.Step), fmt.Sprintf("%d -> %d: %s", r.From, r.To, r.Why))
@@ -203,4 +203,13 @@ func logged(ls *v1alpha1.LoadScaler, tick scaling.Tick) []any {
 		fields = append(fields, "removing", d.Lose)
 	}
 	return fields
+}
+
+// valueOrState is what the log says of a load. One without a fresh reading has
+// no number, and never 0.
+func valueOrState(v scaling.Verdict) any {
+	if v.State != scaling.Fresh {
+		return string(v.State)
+	}
+	return v.Value
 }

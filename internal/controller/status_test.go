@@ -264,3 +264,22 @@ func TestSentencesAreCut(t *testing.T) {
 		t.Errorf("note gave %d bytes, valid %t", len(got), utf8.ValidString(got))
 	}
 }
+
+func TestTheLogKnowsNoNumberOfALoadThatIsNotFresh(t *testing.T) {
+	old := fresh(0.6)
+	old.At = noon.Add(-time.Hour)
+	for _, c := range []struct {
+		reading scaling.Reading
+		want    any
+	}{
+		{fresh(0.6), 0.6},
+		{old, "Stale"},
+		{scaling.Reading{Load: "backend", Problem: scaling.Failed, Message: "no answer"}, "Failed"},
+	} {
+		fields := logged(webui(), turn(plain, 3, 3, c.reading))
+		at := slices.Index(fields, any("backend"))
+		if at < 0 || fields[at+1] != c.want {
+			t.Errorf("of %+v the log says %v, want backend %v", c.reading, fields, c.want)
+		}
+	}
+}
