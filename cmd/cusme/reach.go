@@ -19,9 +19,9 @@ type reach struct {
 
 func (r *reach) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVar(&r.allow, "allow-cidr", nil, "`prefix` of addresses that loads may be read from although they are a node's own, a cloud's metadata service or the API server's, such as 127.0.0.0/8; may be given several times")
-	f.StringArrayVar(&r.hosts, "load-hosts", nil, "`host` that loads may be read from, such as *.shop.svc, an address or a prefix, and no other than those given; may be given several times; default all")
-	f.StringVar(&r.proxy, "proxy", "", "`URL` of a proxy through which loads are read, those of pods apart; default none, whatever the environment says")
+	f.StringArrayVar(&r.allow, "allow-cidr", nil, "`prefix` of addresses that loads may be read from although they are loopback, link-local, a cloud's metadata service or the API server's, such as 127.0.0.0/8; may be given several times")
+	f.StringArrayVar(&r.hosts, "load-hosts", nil, "`host` that loads may be read from, such as *.shop.svc, an address or a prefix, and no other than those given; a target's own pods are not asked about; may be given several times; default all")
+	f.StringVar(&r.proxy, "proxy", "", "`URL` of a proxy through which loads are read over HTTP, those of pods apart; external scalers, over gRPC, and Kubernetes' metrics APIs are asked directly; default none, whatever the environment says")
 }
 
 // door is the way to the loads. No error repeats a proxy, whose URL may hold a password.

@@ -82,16 +82,14 @@ func tellSecrets(g grants, ls *v1alpha1.LoadScaler, status *v1alpha1.LoadScalerS
 
 // setSecrets leaves the message whole: it is to be applied.
 func setSecrets(ls *v1alpha1.LoadScaler, status *v1alpha1.LoadScalerStatus, c condition) {
-	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
-		Type: c.kind, Status: c.status, Reason: c.reason, Message: c.message, ObservedGeneration: ls.Generation,
-	})
+	c.set(&status.Conditions, ls.Generation)
 }
 
 // askFor is a sentence and the manifest that it asks for. The sentence is a
 // comment, so that kubectl takes the two together.
 func askFor(g grants, namespace string, denied []string) string {
 	granted := denied[:min(len(denied), grantLimit)]
-	return fmt.Sprintf("# cusme may not read in namespace %s: Secret %s. Pipe this message into kubectl apply -f - to grant it:\n%s",
+	return fmt.Sprintf("# cusme may not read in namespace %s: Secret %s. Whoever may write LoadScalers there can then have it sent anywhere. Pipe this message into kubectl apply -f - to grant it:\n%s",
 		namespace, strings.Join(granted, ", Secret "), g.Grant(namespace, granted))
 }
 

@@ -58,8 +58,11 @@ func TestSecretsThatMayNotBeRead(t *testing.T) {
 	says(granted{"a": true, "b": false}, naming("a", "b"), "False NotGranted")
 	c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSecretsReadable)
 	sentence, manifest, _ := strings.Cut(c.Message, "\n")
-	if sentence != "# cusme may not read in namespace shop: Secret b. Pipe this message into kubectl apply -f - to grant it:" || !strings.HasPrefix(manifest, "shop:b ") || len(manifest) < maxSentence {
+	if sentence != "# cusme may not read in namespace shop: Secret b. Whoever may write LoadScalers there can then have it sent anywhere. Pipe this message into kubectl apply -f - to grant it:" || !strings.HasPrefix(manifest, "shop:b ") || len(manifest) < maxSentence {
 		t.Errorf("says %q", c.Message)
+	}
+	if at := c.LastTransitionTime; !at.Equal(new(at.Rfc3339Copy())) {
+		t.Errorf("changed at %s, want whole seconds", at.Time)
 	}
 	says(granted{"a": true}, naming("a", "b"), "False NotGranted") // b is not known just now
 	says(granted{"a": true, "b": true}, naming("a", "b"), "True Granted")

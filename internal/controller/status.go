@@ -100,16 +100,22 @@ type condition struct {
 	message string
 }
 
-// conditions sets each condition, keeping the time of those that did not change.
-// Times are in whole seconds, as the API server keeps them.
+// conditions sets each condition, its message in one line, keeping the time of
+// those that did not change.
 func conditions(have []metav1.Condition, generation int64, set []condition) []metav1.Condition {
-	now := metav1.Now().Rfc3339Copy()
 	for _, c := range set {
-		meta.SetStatusCondition(&have, metav1.Condition{
-			Type: c.kind, Status: c.status, Reason: c.reason, Message: oneLine(c.message), ObservedGeneration: generation, LastTransitionTime: now,
-		})
+		c.message = oneLine(c.message)
+		c.set(&have, generation)
 	}
 	return have
+}
+
+// set sets a condition, its message as it is. Times are in whole seconds, as the
+// API server keeps them.
+func (c condition) set(have *[]metav1.Condition, generation int64) {
+	meta.SetStatusCondition(have, metav1.Condition{
+		Type: c.kind, Status: c.status, Reason: c.reason, Message: c.message, ObservedGeneration: generation, LastTransitionTime: metav1.Now().Rfc3339Copy(),
+	})
 }
 
 func conditionsOf(ls *v1alpha1.LoadScaler, tick scaling.Tick, applyErr error) []condition {

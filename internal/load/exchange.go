@@ -132,6 +132,7 @@ func (t *recording) exchange() Exchange {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.shown
+	e.URL = t.hidden(e.URL)
 	e.Size = t.body.Len()
 	e.Excerpt = printable(t.hidden(t.body.String()), shownLimit)
 	e.Status = printable(t.hidden(e.Status), excerptLimit)

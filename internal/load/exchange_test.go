@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -112,6 +113,31 @@ func TestProbeShowsEveryRequest(t *testing.T) {
 	}
 	if e := traces[1].Exchanges; len(e) != 1 || e[0].Status != "" || traces[1].Reading.Problem != scaling.Failed {
 		t.Errorf("got %+v", traces[1])
+	}
+}
+
+// TestRedirectsTellNoSecret: where they lead may repeat what was sent, in the URL of an exchange and in a sentence.
+func TestRedirectsTellNoSecret(t *testing.T) {
+	for name, to := range map[string]string{"followed": "", "refused": "http://elsewhere.test"} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/" {
+				http.Redirect(w, r, to+"/"+url.PathEscape(r.Header.Get("X-API-Key")), http.StatusFound)
+				return
+			}
+			io.WriteString(w, `{"load": 0.5}`)
+		}))
+		defer server.Close()
+		secrets := &vault{values: map[string]string{"a/key": "hush key+more"}}
+		o := Options{Door: transport.NewDoor(transport.Options{Guard: transport.Guard{Operator: true}, Secrets: secrets})}
+		auth := v1alpha1.Auth{APIKeys: []v1alpha1.APIKey{{Header: "X-API-Key", SecretKeyRef: v1alpha1.SecretKey{Name: "a", Key: "key"}}}}
+		sources, err := OpenAll("shop/webui", []v1alpha1.Load{{Name: "a", HTTP: &v1alpha1.HTTPSource{URL: server.URL, Value: "body.load", Connection: v1alpha1.Connection{Auth: &auth}}}}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		traces := Probe(t.Context(), sources, nil, o)
+		if shown := fmt.Sprintf("%+v", traces); strings.Contains(shown, "hush") || !strings.Contains(shown, "/***") {
+			t.Errorf("%s: shows %s", name, shown)
+		}
 	}
 }
 

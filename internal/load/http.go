@@ -250,7 +250,7 @@ func (r redirectError) Error() string { return string(r) }
 // an application send cusme, which stands inside the cluster, anywhere.
 func (e *httpEndpoint) checkRedirect(next *http.Request, via []*http.Request) error {
 	if origin(next.URL) != origin(via[0].URL) {
-		return redirectError(fmt.Sprintf("redirects to %s, and redirects are followed within one scheme, host and port only: write the address that answers", printable(bare(next.URL), sentenceLimit)))
+		return redirectError(fmt.Sprintf("redirects to %s, and redirects are followed within one scheme, host and port only: write the address that answers", printable(e.muted(bare(next.URL)), sentenceLimit)))
 	}
 	if len(via) > redirectLimit {
 		return redirectError(fmt.Sprintf("redirects more than %d times: write the address that answers", redirectLimit))

@@ -142,7 +142,7 @@ func (a podsAddress) connect(s surroundings) endpoint {
 	e := &podsEndpoint{podsAddress: a, surroundings: s}
 	decodeErr := json.Unmarshal([]byte(a.question), &e.spec)
 	number, numberErr := understandPod("", e.spec)
-	transport, transportErr := s.door().WithoutProxy().RoundTripper(a.access)
+	transport, transportErr := s.door().ToPods().RoundTripper(a.access)
 	e.number, e.transport = number, transport
 	e.broken = errors.Join(decodeErr, numberErr, transportErr)
 	return e

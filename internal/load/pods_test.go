@@ -12,6 +12,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -392,6 +393,32 @@ func TestPodsAreGuarded(t *testing.T) {
 	ask := byAsking(func(s site) v1alpha1.Load { return v1alpha1.Load{Name: "gpus", Pods: &spec} })(t, site{pods: pods})
 	if got := ask(); got.Problem != scaling.Failed || !strings.Contains(got.Message, "127.0.0.1 is a loopback address") {
 		t.Errorf("got %+v, want it refused", got)
+	}
+}
+
+// TestPodsNeedNoLoadHosts: their addresses are the API server's word, and in no list of hosts that users may write. What
+// is refused to all is refused of them too.
+func TestPodsNeedNoLoadHosts(t *testing.T) {
+	server := httptest.NewServer(says(`{"running": 4}`))
+	defer server.Close()
+	spec := running
+	spec.Port = portOf(t, server.URL)
+	pods := func(string) ([]Pod, bool) { return []Pod{{Name: "web-1", Address: "127.0.0.1", Ready: true}}, true }
+	guard := transport.Guard{Hosts: []string{"*.shop.svc"}, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	options := Options{Door: transport.NewDoor(transport.Options{Guard: guard})}
+	ask := byAsking(func(s site) v1alpha1.Load { return v1alpha1.Load{Name: "gpus", Pods: &spec} })(t, site{options: options, pods: pods})
+	if got := ask(); got.Problem != "" {
+		t.Errorf("got %+v, want the pods' number", got)
+	}
+	r := NewReadings(options)
+	defer r.Close()
+	woken := make(chan bool)
+	if err := r.Ask("scaler", v1alpha1.Busy{Port: spec.Port, Value: "body.running"}, []Candidate{{UID: "a", Address: "127.0.0.1"}}, func() { woken <- true }); err != nil {
+		t.Fatal(err)
+	}
+	within(t, woken, "nobody was woken")
+	if silences := r.Silences("scaler"); len(silences) > 0 {
+		t.Errorf("busy: %v", silences)
 	}
 }
 

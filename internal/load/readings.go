@@ -62,7 +62,7 @@ func NewReadings(o Options) *Readings {
 		open:      func(scaler string, loads []v1alpha1.Load) ([]Source, error) { return OpenAll(scaler, loads, o) },
 		context:   ctx,
 		end:       end,
-		toPods:    podTransport(o.Door),
+		toPods:    podTransport(o.Door.ToPods()),
 		scalers:   map[string]*follower{},
 		pollers:   map[address]*poller{},
 		inquirers: map[string]*inquirer{},

@@ -75,7 +75,7 @@ func (e *externalEndpoint) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &session{address: e.spec.Address, secrets: secrets, hush: hushing(secrets), ref: e.ref(secrets)}
+	s := &session{address: e.spec.Address, secrets: secrets, hush: transport.Hide(maps.Values(secrets)), ref: e.ref(secrets)}
 	if err := s.connect(e.Options, settings); err != nil {
 		return err
 	}
@@ -235,17 +235,6 @@ var ends = regexp.MustCompile(` \S+->\S+:`)
 // hushed is foreign text without the session's secrets.
 func (s *session) hushed(text string) string {
 	return printable(s.hush.Replace(ends.ReplaceAllString(text, ":")), sentenceLimit)
-}
-
-// hushing hides secrets wherever a scaler or a library repeats them.
-func hushing(secrets map[string]string) *strings.Replacer {
-	texts := slices.Collect(maps.Values(secrets))
-	slices.SortFunc(texts, func(a, b string) int { return len(b) - len(a) }) // of two that begin alike the longer is hidden whole
-	var pairs []string
-	for _, text := range texts {
-		pairs = append(pairs, text, "***")
-	}
-	return strings.NewReplacer(pairs...)
 }
 
 // listen keeps StreamIsActive open, for a scaler that becomes active between two

@@ -3,11 +3,15 @@ package transport
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -121,6 +125,24 @@ func TestValueIsTrimmedAndSaysWhatIsMissing(t *testing.T) {
 	for key, want := range map[string]string{"empty": "the key empty of Secret shop/backend is empty", "none": "Secret shop/backend has no key none"} {
 		if _, err := d.Value(t.Context(), "shop", from(key)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: expected %q, got %v", key, want, err)
+		}
+	}
+}
+
+// TestHide: however an answer writes a secret, it is hidden.
+func TestHide(t *testing.T) {
+	secret := "p/w<&\"\\ +é\n."
+	escaped, err := json.Marshal(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hide := Hide(slices.Values([]string{secret}))
+	for _, written := range []string{
+		secret, url.QueryEscape(secret), url.PathEscape(secret), html.EscapeString(secret), string(escaped[1 : len(escaped)-1]),
+		`p/w<&\"\\ +é\n.`, `p\/w<&\"\\ +é\n.`, `p\/w\u003c\u0026\"\\ +é\n.`,
+	} {
+		if got := hide.Replace("<" + written + ">"); got != "<***>" {
+			t.Errorf("%q becomes %q", written, got)
 		}
 	}
 }

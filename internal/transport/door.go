@@ -4,7 +4,7 @@
 // Whoever may write a LoadScaler chooses what cusme, which stands inside the
 // cluster, connects to. The door therefore looks at every address after its name
 // was resolved and before it is dialled, and lets nobody through to where no load
-// can be: the node itself, the cloud's metadata, the API server. It also brings
+// can be: loopback, the cloud's metadata, the API server. It also brings
 // the credentials, fresh from their Secrets for every request.
 package transport
 
@@ -27,9 +27,9 @@ type Options struct {
 	UserAgent string
 	// Guard says who may be reached.
 	Guard Guard
-	// Proxy is where all requests but those to pods go through; nil dials directly. The
-	// environment's proxies are not asked: they are for the way out of a
-	// cluster, and most loads are read inside.
+	// Proxy is where requests over HTTP go through, those to pods apart; nil dials
+	// directly, as DialContext always does. The environment's proxies are not
+	// asked: they are for the way out of a cluster, and most loads are read inside.
 	Proxy *url.URL
 	// Secrets holds the credentials; nil has none.
 	Secrets Secrets
@@ -68,11 +68,13 @@ type Door struct {
 // NewDoor returns a door.
 func NewDoor(o Options) *Door { return &Door{Options: o, hosts: &hosts{}} }
 
-// WithoutProxy returns the same door, without its proxy: the way to pods, whose
-// addresses are of the cluster's own network.
-func (d *Door) WithoutProxy() *Door {
+// ToPods returns the same door for addresses that are a target's own pods', as
+// the API server tells them. They are of the cluster's own network, so that no
+// proxy is asked; and nobody wrote them into a LoadScaler, so that they need not
+// be among the guard's hosts. What the guard refuses it refuses here as well.
+func (d *Door) ToPods() *Door {
 	direct := *d
-	direct.Proxy = nil
+	direct.Proxy, direct.Guard.Hosts = nil, nil
 	return &direct
 }
 

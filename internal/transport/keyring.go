@@ -3,8 +3,12 @@ package transport
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
+	"iter"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -51,13 +55,19 @@ func (k *keyring) remember(what, text string) {
 	k.used[what] = text
 }
 
-// mask hides what is remembered, as it is and as a query writes it.
+// mask hides what is remembered.
 func (k *keyring) mask() *strings.Replacer {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return Hide(maps.Values(k.used))
+}
+
+// Hide hides secrets wherever somebody repeats them: as they are, and as URLs,
+// JSON and HTML write them.
+func Hide(secrets iter.Seq[string]) *strings.Replacer {
 	var texts []string
-	for _, text := range k.used {
-		texts = append(texts, text, url.QueryEscape(text))
+	for secret := range secrets {
+		texts = append(texts, spellings(secret)...)
 	}
 	slices.SortFunc(texts, func(a, b string) int { return cmp.Compare(len(b), len(a)) }) // of two that begin alike the longer is hidden whole
 	var pairs []string
@@ -65,4 +75,19 @@ func (k *keyring) mask() *strings.Replacer {
 		pairs = append(pairs, text, "***")
 	}
 	return strings.NewReplacer(pairs...)
+}
+
+// spellings are the ways to write a text.
+func spellings(text string) []string {
+	all := []string{text, url.QueryEscape(text), url.PathEscape(text), html.EscapeString(text)}
+	for _, escapeHTML := range []bool{true, false} {
+		var b strings.Builder
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(escapeHTML)
+		_ = e.Encode(text) // every text can be written
+		quoted := strings.TrimSpace(b.String())
+		inside := quoted[1 : len(quoted)-1]
+		all = append(all, inside, strings.ReplaceAll(inside, "/", `\/`)) // PHP writes \/
+	}
+	return all
 }
