@@ -87,9 +87,10 @@ type RoundTripper interface {
 // RoundTripper returns what sends requests with an access's credentials, each
 // with the Secrets as they are when it is sent. It keeps connections for the
 // next request until CloseIdleConnections; a certificate that changed in its
-// Secret ends them. To one host and port at most 16 requests of the whole door
-// are under way at a time, until their bodies are closed; others wait, as long as
-// their context lets them.
+// Secret ends them. To one host and port 16 requests of the whole door go at a
+// time, until their bodies are closed; others wait, and go as well after a second
+// or half of the time that their context leaves. So endpoints that hang delay
+// others behind the same host and port by no more than that.
 //
 // Nothing is read or dialled before the first request, whose error says what is
 // missing and names its field, such as auth.bearer. Redirects are refused that

@@ -5,13 +5,21 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 )
 
-// hostLimit is how many requests go to one host and port at a time. A hundred
-// loads of one slow server must not become what keeps it slow.
-const hostLimit = 16
+const (
+	// hostLimit is how many requests go to one host and port at a time. A hundred
+	// loads of one server that wake together must not become what keeps it slow.
+	hostLimit = 16
+	// hostPatience is how long a request waits for others to the same host and
+	// port, or half of its time where that is less; then it goes without a place.
+	// Behind one gateway there can be many applications, and whose places are
+	// held by endpoints that hang must delay nobody else.
+	hostPatience = time.Second
+)
 
-// hosts counts the requests under way to each host and port.
+// hosts has the places at each host and port.
 type hosts struct {
 	mu    sync.Mutex
 	lanes map[string]*lane
@@ -23,19 +31,33 @@ type lane struct {
 	users  int // guarded by hosts.mu
 }
 
-// enter waits for a place on the way to a host. leave gives it back, once.
+// enter waits for a place on the way to a host, no longer than its patience.
+// leave gives it back, once. The error is that ctx has ended.
 func (h *hosts) enter(ctx context.Context, host string) (leave func(), err error) {
 	l := h.lane(host)
+	patience := time.NewTimer(patienceOf(ctx))
+	defer patience.Stop()
 	select {
 	case l.places <- struct{}{}:
 		return sync.OnceFunc(func() {
 			<-l.places
 			h.drop(host)
 		}), nil
+	case <-patience.C:
+		h.drop(host)
+		return func() {}, nil
 	case <-ctx.Done():
 		h.drop(host)
-		return nil, fmt.Errorf("%d requests to %s were under way, and none ended in time", hostLimit, host)
+		return nil, fmt.Errorf("waiting for other requests to %s: %w", host, ctx.Err())
 	}
+}
+
+// patienceOf is how long a request may wait.
+func patienceOf(ctx context.Context) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return min(hostPatience, time.Until(deadline)/2)
+	}
+	return hostPatience
 }
 
 func (h *hosts) lane(host string) *lane {
