@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"cusme.dev/cusme/internal/transport"
 )
 
 const (
@@ -30,11 +32,14 @@ func (s spoken) Unwrap() error { return s.error }
 // the next. Go's own carry the local port and the time of day, and a status
 // that shows them would be rewritten at every poll.
 func explain(err error) string {
+	var login transport.TokenError
 	var dns *net.DNSError
 	var certificate x509.CertificateInvalidError
 	var op *net.OpError
 	var wrapped *url.Error
 	switch {
+	case errors.As(err, &login):
+		return "auth.oauth2: " + login.URL + " gave no token: " + explain(login.Err)
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "the name " + dns.Name + " does not resolve"
 	case errors.As(err, &dns):

@@ -69,7 +69,7 @@ func (c *carrier) send(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if c.login != nil && response.StatusCode == http.StatusUnauthorized {
-		c.login.forget()
+		c.login.forget(signed.Header.Get("Authorization"))
 	}
 	response.Request = request // the signed one is nobody else's business
 	response.Body = body{response.Body, leave}
