@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 )
@@ -84,26 +85,51 @@ const leaseKept = time.Second
 
 // A lease finds the leader by the Lease.
 type lease struct {
-	client coordinationclient.LeaseInterface
-	name   string
+	client  coordinationclient.LeaseInterface
+	name    string
+	looking singleflight.Group
 
-	mu      sync.Mutex
-	found   string
-	failure error
+	mu   sync.Mutex
+	last sighting
+}
+
+// A sighting is where the leader was found, or why it was not.
+type sighting struct {
+	address string
+	err     error
 	at      time.Time
 }
 
 var errNoLeader = errors.New("no replica of cusme leads at the moment")
 
-// address implements leader. Of many pushes one looks, and the others wait for what it finds.
+// address implements leader. Of many pushes one looks, and the others wait for what it finds, each as long as it can.
 func (l *lease) address(ctx context.Context) (string, error) {
+	if s := l.kept(); !s.at.IsZero() && time.Since(s.at) < leaseKept {
+		return s.address, s.err
+	}
+	look := l.looking.DoChan("", func() (any, error) {
+		found, err := l.look(context.WithoutCancel(ctx)) // the others want to know as well
+		l.keep(sighting{found, err, time.Now()})
+		return found, err
+	})
+	select {
+	case found := <-look:
+		return found.Val.(string), found.Err
+	case <-ctx.Done():
+		return "", fmt.Errorf("find the replica that leads: %w", ctx.Err())
+	}
+}
+
+func (l *lease) kept() sighting {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.at.IsZero() || time.Since(l.at) >= leaseKept {
-		l.found, l.failure = l.look(context.WithoutCancel(ctx)) // the others want to know as well
-		l.at = time.Now()
-	}
-	return l.found, l.failure
+	return l.last
+}
+
+func (l *lease) keep(s sighting) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = s
 }
 
 func (l *lease) look(ctx context.Context) (string, error) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/utils/ptr"
 )
 
 func TestAddressesAsLabels(t *testing.T) {
@@ -81,12 +83,10 @@ func TestLease(t *testing.T) {
 			}, broken
 		})
 		l := &lease{client: client.CoordinationV1().Leases(home), name: "cusme-controller"}
-		ctx, gone := context.WithCancel(t.Context())
-		gone() // whoever asks first may have hung up: the others want to know as well
 		expect := func(want string, wantErr error, wantLooks int) {
 			t.Helper()
 			for range 3 {
-				if got, err := l.address(ctx); got != want || !errors.Is(err, wantErr) || looks != wantLooks {
+				if got, err := l.address(t.Context()); got != want || !errors.Is(err, wantErr) || looks != wantLooks {
 					t.Errorf("found %q, %v in %d looks; want %q, %v in %d", got, err, looks, want, wantErr, wantLooks)
 				}
 			}
@@ -150,4 +150,43 @@ func TestDialIsBounded(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		t.Errorf("got %v after a dial without a handshake, want its own deadline exceeded", err)
 	}
+}
+
+// TestLookAtTheLease holds up nobody longer than they can wait, and goes on for the others when who began it has hung up.
+func TestLookAtTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const slow = 3 * time.Second
+		looks := 0
+		client := fake.NewClientset()
+		client.PrependReactor("get", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+			looks++
+			time.Sleep(slow)
+			return true, &coordinationv1.Lease{
+				ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{addressLabel: "10.0.0.5_8443"}},
+				Spec:       coordinationv1.LeaseSpec{HolderIdentity: ptr.To("cusme-1")},
+			}, nil
+		})
+		l := &lease{client: client.CoordinationV1().Leases(home), name: "cusme-controller"}
+		began := time.Now()
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				hurried, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				if got, err := l.address(hurried); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
+					t.Errorf("who waits a second got %q, %v after %s", got, err, time.Since(began))
+				}
+			})
+			synctest.Wait()
+			all.Go(func() {
+				if got, err := l.address(t.Context()); got != "10.0.0.5:8443" || err != nil || time.Since(began) != slow {
+					t.Errorf("who waits got %q, %v after %s", got, err, time.Since(began))
+				}
+			})
+		}
+		all.Wait()
+		if looks != 1 {
+			t.Errorf("looked %d times, want once for all", looks)
+		}
+	})
 }
