@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,6 +29,11 @@ func BenchmarkPush(b *testing.B) {
 		cluster.Apply(b, pushedScaler(deployments[i].namespace))
 	}
 	home := deployments[0].namespace
+	authority, err := os.ReadFile("../../config/push/authority.yml")
+	if err != nil {
+		b.Fatal(err)
+	}
+	cluster.Apply(b, strings.ReplaceAll(string(authority), "cusme-system", home))
 	p := start(b, nil, "controller", "--kubeconfig", cluster.Kubeconfig, "--lease-namespace", home,
 		"--metrics-address", "0", "--health-address", "0", "--push-address", "127.0.0.1:0")
 	a := newApplication(b, p, cluster, home)

@@ -64,6 +64,17 @@ func TestPushedLoads(t *testing.T) {
 		}
 		sending.Wait()
 	})
+	t.Run("installed again", func(t *testing.T) {
+		authority := func() string {
+			return c.kubectl(t, "get", "secret,configmap", "cusme-push-ca", "-n", "cusme-system", "-o", "jsonpath={.items[*].data}")
+		}
+		before := authority()
+		c.kubectl(t, "apply", "-k", withPush(t))
+		if after := authority(); after != before || !strings.Contains(after, "tls.key") {
+			t.Error("the authority is another one when config is applied again")
+		}
+		c.eventuallyMay(t, account, authorizationv1.ResourceAttributes{Resource: "secrets", Verb: "create", Namespace: "cusme-system"}, false)
+	})
 	t.Run("another leads", func(t *testing.T) {
 		leader, other := replicas[0], replicas[1]
 		if identity := c.kubectl(t, "get", "lease", "cusme-controller", "-n", "cusme-system", "-o", "jsonpath={.metadata.labels}"); strings.Contains(identity, "_"+other.port(t)) {

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 )
@@ -46,8 +45,8 @@ type authority struct {
 	key         *ecdsa.PrivateKey
 }
 
-// newAuthority makes one up.
-func newAuthority(namespace string) (authority, *corev1.Secret, error) {
+// newAuthority makes one up, with the data of its Secret.
+func newAuthority() (authority, map[string][]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return authority{}, nil, err
@@ -65,17 +64,15 @@ func newAuthority(namespace string) (authority, *corev1.Secret, error) {
 	if err != nil {
 		return authority{}, nil, err
 	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: authorityName, Namespace: namespace}, Type: corev1.SecretTypeTLS}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return authority{}, nil, err
 	}
-	secret.Data = map[string][]byte{
+	certificate, err := x509.ParseCertificate(der)
+	return authority{certificate, key}, map[string][]byte{
 		corev1.TLSCertKey:       pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 		corev1.TLSPrivateKeyKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
-	}
-	a, err := authorityIn(secret)
-	return a, secret, err
+	}, err
 }
 
 func signed(template, parent *x509.Certificate, public, private *ecdsa.PrivateKey) ([]byte, error) {
@@ -92,7 +89,7 @@ func authorityIn(secret *corev1.Secret) (authority, error) {
 	pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	key, ours := pair.PrivateKey.(*ecdsa.PrivateKey)
 	if err != nil || !ours || !pair.Leaf.IsCA {
-		return authority{}, fmt.Errorf("expected in Secret %s/%s an authority that cusme made; delete it, and one is made", secret.Namespace, secret.Name)
+		return authority{}, fmt.Errorf("expected in Secret %s/%s an authority that cusme made; take its data away, and one is made", secret.Namespace, secret.Name)
 	}
 	return authority{pair.Leaf, key}, nil
 }
@@ -140,10 +137,10 @@ type selfSigned struct {
 	current *tls.Certificate
 }
 
-// Looks at the authority: soon again after a failure, and else as often as somebody may
-// delete it to have a new one.
+// Looks at the authority: soon again after a failure, such as another replica that was faster, and else as often as
+// somebody may empty the Secret to have a new one.
 const (
-	soon  = 10 * time.Second
+	soon  = 2 * time.Second
 	later = 10 * time.Minute
 )
 
@@ -196,34 +193,26 @@ func (s *selfSigned) renew(ctx context.Context) error {
 
 func lasts(c *x509.Certificate, d time.Duration) bool { return time.Until(c.NotAfter) > d }
 
-// authority returns the one in the Secret. Of two replicas that make one at once, the
-// one that comes second takes the other's.
+// authority returns the one in the Secret, which is empty at first. Of two replicas that make one at once, the second has a
+// conflict, and finds the other's when it tries again.
 func (s *selfSigned) authority(ctx context.Context) (authority, error) {
 	secrets := s.client.CoreV1().Secrets(s.namespace)
 	kept, err := secrets.Get(ctx, authorityName, metav1.GetOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return authority{}, fmt.Errorf("read the authority of the certificate for pushed loads: %w", err)
+	if err != nil {
+		return authority{}, fmt.Errorf("read the authority of the certificate for pushed loads; its empty Secret and ConfigMap come with config/push: %w", err)
 	}
-	if err == nil {
+	if len(kept.Data) > 0 {
 		a, err := authorityIn(kept)
 		if err != nil || lasts(a.certificate, leafLasts+renewal) {
 			return a, err
 		}
 	}
-	a, made, makeErr := newAuthority(s.namespace)
-	if makeErr != nil {
-		return authority{}, makeErr
-	}
-	if err == nil {
-		made.ResourceVersion = kept.ResourceVersion
-		_, err = secrets.Update(ctx, made, metav1.UpdateOptions{})
-	} else {
-		_, err = secrets.Create(ctx, made, metav1.CreateOptions{})
-	}
-	if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) {
-		return s.authority(ctx)
-	}
+	a, data, err := newAuthority()
 	if err != nil {
+		return authority{}, err
+	}
+	kept.Data = data
+	if _, err := secrets.Update(ctx, kept, metav1.UpdateOptions{}); err != nil {
 		return authority{}, fmt.Errorf("keep the authority of the certificate for pushed loads: %w", err)
 	}
 	return a, nil
@@ -234,16 +223,9 @@ func (s *selfSigned) publish(ctx context.Context, a authority) error {
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw}))
 	maps := s.client.CoreV1().ConfigMaps(s.namespace)
 	published, err := maps.Get(ctx, authorityName, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		made := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: authorityName, Namespace: s.namespace}, Data: map[string]string{authorityKey: text}}
-		_, err = maps.Create(ctx, made, metav1.CreateOptions{})
-	case err == nil && published.Data[authorityKey] != text:
+	if err == nil && published.Data[authorityKey] != text {
 		published.Data = map[string]string{authorityKey: text}
 		_, err = maps.Update(ctx, published, metav1.UpdateOptions{})
-	}
-	if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) {
-		return s.publish(ctx, a)
 	}
 	if err != nil {
 		return fmt.Errorf("publish the authority of the certificate for pushed loads: %w", err)

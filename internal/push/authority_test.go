@@ -15,10 +15,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
@@ -42,24 +44,51 @@ func verify(t *testing.T, client *fake.Clientset, leaf *x509.Certificate, name s
 	return err
 }
 
+// installed is an API server with what comes with config/push.
+func installed() *fake.Clientset {
+	meta := metav1.ObjectMeta{Name: "cusme-push-ca", Namespace: home}
+	return fake.NewClientset(&corev1.Secret{ObjectMeta: meta, Type: corev1.SecretTypeOpaque}, &corev1.ConfigMap{ObjectMeta: meta})
+}
+
 func newSelfSigned(client *fake.Clientset, hosts ...string) *selfSigned {
 	return &selfSigned{client: client, namespace: home, hosts: hosts, complaints: newComplaints(logr.Discard())}
 }
 
-// TestReplicasShareAnAuthority, though all of them begin at once.
+// TestReplicasShareAnAuthority, though all of them begin at once: one is the first to write it, and the others find it
+// when they try again.
 func TestReplicasShareAnAuthority(t *testing.T) {
-	client := fake.NewClientset()
-	replicas := make([]*selfSigned, 4)
-	var all sync.WaitGroup
-	for i := range replicas {
-		replicas[i] = newSelfSigned(client, "cusme.example.com", "192.0.2.7")
-		all.Go(func() {
-			if err := replicas[i].renew(t.Context()); err != nil {
-				t.Error(err)
-			}
+	synctest.Test(t, func(t *testing.T) {
+		client := installed()
+		replicas := make([]*selfSigned, 4)
+		seen, written := 0, 0
+		client.PrependReactor("get", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
+			seen++
+			return seen <= len(replicas), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "cusme-push-ca", Namespace: home}}, nil
 		})
-	}
-	all.Wait()
+		client.PrependReactor("update", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
+			if written++; written > 1 {
+				return true, nil, apierrors.NewConflict(corev1.Resource("secrets"), "cusme-push-ca", errors.New("it has changed"))
+			}
+			return false, nil, nil
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), soon+time.Second)
+		defer cancel()
+		var all sync.WaitGroup
+		for i := range replicas {
+			replicas[i] = newSelfSigned(client, "cusme.example.com", "192.0.2.7")
+			all.Go(func() { replicas[i].keep(ctx) })
+		}
+		all.Wait()
+		if written != len(replicas) {
+			t.Errorf("wrote %d times, want once each", written)
+		}
+		serveThemAll(t, client, replicas)
+	})
+}
+
+// serveThemAll: each has a certificate for all names by the authority that is published, and for no other name.
+func serveThemAll(t *testing.T, client *fake.Clientset, replicas []*selfSigned) {
+	t.Helper()
 	for _, r := range replicas {
 		certificate, err := r.get(nil)
 		if err != nil {
@@ -81,7 +110,7 @@ func TestReplicasShareAnAuthority(t *testing.T) {
 
 // TestAuthorityOutlivesTheReplicas: applications elsewhere have a copy of its certificate.
 func TestAuthorityOutlivesTheReplicas(t *testing.T) {
-	client := fake.NewClientset()
+	client := installed()
 	first := newSelfSigned(client)
 	if err := first.renew(t.Context()); err != nil {
 		t.Fatal(err)
@@ -106,7 +135,7 @@ func TestAuthorityOutlivesTheReplicas(t *testing.T) {
 }
 
 func TestWhatEndsSoonIsMadeAnew(t *testing.T) {
-	client := fake.NewClientset()
+	client := installed()
 	s := newSelfSigned(client)
 	if err := s.renew(t.Context()); err != nil {
 		t.Fatal(err)
@@ -140,7 +169,7 @@ func TestWhatEndsSoonIsMadeAnew(t *testing.T) {
 // authorityUntil is a Secret whose authority ends then.
 func authorityUntil(t *testing.T, end time.Time) *corev1.Secret {
 	t.Helper()
-	a, secret, err := newAuthority(home)
+	a, data, err := newAuthority()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,24 +179,31 @@ func authorityUntil(t *testing.T, end time.Time) *corev1.Secret {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret.Data[corev1.TLSCertKey] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return secret
+	data[corev1.TLSCertKey] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "cusme-push-ca", Namespace: home}, Data: data}
 }
 
 func TestAuthorityThatIsNone(t *testing.T) {
-	client := fake.NewClientset(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "cusme-push-ca", Namespace: home}})
+	client := installed()
+	foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "cusme-push-ca", Namespace: home}, Data: map[string][]byte{"tls.crt": []byte("theirs")}}
+	if _, err := client.CoreV1().Secrets(home).Update(t.Context(), foreign, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	s := newSelfSigned(client)
-	if err := s.renew(t.Context()); err == nil || !strings.Contains(err.Error(), "expected in Secret cusme-system/cusme-push-ca an authority that cusme made; delete it") {
+	if err := s.renew(t.Context()); err == nil || !strings.Contains(err.Error(), "expected in Secret cusme-system/cusme-push-ca an authority that cusme made; take its data away") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := s.get(nil); err == nil {
 		t.Error("there is a certificate, by nobody")
 	}
-	denied := fake.NewClientset()
+	if err := newSelfSigned(fake.NewClientset()).renew(t.Context()); err == nil || !strings.Contains(err.Error(), `its empty Secret and ConfigMap come with config/push: secrets "cusme-push-ca" not found`) {
+		t.Errorf("got %v", err)
+	}
+	denied := installed()
 	denied.PrependReactor("get", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, errors.New("secrets is forbidden")
 	})
-	if err := newSelfSigned(denied).renew(t.Context()); err == nil || !strings.Contains(err.Error(), "read the authority of the certificate for pushed loads: secrets is forbidden") {
+	if err := newSelfSigned(denied).renew(t.Context()); err == nil || !strings.Contains(err.Error(), "secrets is forbidden") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -288,5 +324,21 @@ func TestServer(t *testing.T) {
 	}
 	if _, err := tls.Dial("tcp", early.start(t), trustOnly(ours)); err == nil {
 		t.Error("lets somebody in without a certificate")
+	}
+}
+
+// TestConflictIsNotRepeatedAtOnce: what else keeps writing may go on doing so.
+func TestConflictIsNotRepeatedAtOnce(t *testing.T) {
+	for _, resource := range []string{"secrets", "configmaps"} {
+		client, writes := installed(), 0
+		client.PrependReactor("update", resource, func(clienttesting.Action) (bool, runtime.Object, error) {
+			if writes++; writes > 3 {
+				return true, nil, errors.New("enough")
+			}
+			return true, nil, apierrors.NewConflict(corev1.Resource(resource), "cusme-push-ca", errors.New("it has changed"))
+		})
+		if err := newSelfSigned(client).renew(t.Context()); !apierrors.IsConflict(err) || writes != 1 {
+			t.Errorf("%s: wrote %d times at once and got %v, want one conflict", resource, writes, err)
+		}
 	}
 }

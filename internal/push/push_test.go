@@ -255,7 +255,7 @@ func sign(t *testing.T, a authority) shown {
 
 func makeAuthority(t *testing.T) authority {
 	t.Helper()
-	a, _, err := newAuthority("cusme-system")
+	a, _, err := newAuthority()
 	if err != nil {
 		t.Fatal(err)
 	}
