@@ -66,7 +66,7 @@ func born(o metav1.Object) {
 	o.SetCreationTimestamp(metav1.NewTime(time.Now().Add(-time.Hour).Truncate(time.Second)))
 	o.SetManagedFields([]metav1.ManagedFieldsEntry{{
 		Manager: "kubectl", Operation: metav1.ManagedFieldsOperationApply, APIVersion: "v1", FieldsType: "FieldsV1",
-		FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:fields":{"f:` + strings.Repeat("x", 1000) + `":{}}}}`)},
+		FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:fields":{"f:` + strings.Repeat("x", 1000) + `":{}}}}`),
 	}})
 }
 

@@ -17,6 +17,7 @@ import (
 	"cusme.dev/cusme/api/v1alpha1"
 	"cusme.dev/cusme/internal/load"
 	"cusme.dev/cusme/internal/scaling"
+	"cusme.dev/cusme/internal/secrets"
 )
 
 // clusterTimeout bounds one question to the API server.
@@ -51,7 +52,7 @@ func (c *probedCluster) reachable() bool { return c.client != nil }
 // Value reads a key of a Secret, as transport.Secrets wants.
 func (c *probedCluster) Value(ctx context.Context, namespace, name, key string) (string, error) {
 	if !c.reachable() {
-		return "", fmt.Errorf("Secret %s/%s cannot be read, because there is no cluster: pass --kubeconfig, or set KUBECONFIG", namespace, name)
+		return "", fmt.Errorf("there is no cluster to read Secret %s/%s from: pass --kubeconfig, or set KUBECONFIG", namespace, name)
 	}
 	secret := &corev1.Secret{}
 	if err := c.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, secret); err != nil {
@@ -59,7 +60,7 @@ func (c *probedCluster) Value(ctx context.Context, namespace, name, key string) 
 	}
 	value, ok := secret.Data[key]
 	if !ok {
-		return "", fmt.Errorf("Secret %s/%s has no key %s", namespace, name, key)
+		return "", secrets.NoKeyError{Namespace: namespace, Name: name, Key: key}
 	}
 	return string(value), nil
 }

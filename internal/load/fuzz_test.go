@@ -81,7 +81,7 @@ func (p parrot) RoundTrip(r *http.Request) (*http.Response, error) {
 	h := http.Header{}
 	for line := range strings.Lines(p.headers) {
 		if name, value, ok := strings.Cut(line, ":"); ok {
-			h.Add(http.CanonicalHeaderKey(strings.TrimSpace(name)), strings.TrimSpace(value))
+			h.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 		}
 	}
 	return &http.Response{

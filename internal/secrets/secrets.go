@@ -76,9 +76,9 @@ func (s *Secrets) Value(ctx context.Context, namespace, name, key string) (strin
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return "", fmt.Errorf("Secret %s/%s has not been seen yet%s", namespace, name, seen.because())
+			return "", fmt.Errorf("no sight of Secret %s/%s yet%s", namespace, name, seen.because())
 		case <-s.context.Done():
-			return "", fmt.Errorf("Secret %s/%s is not read any more: cusme ends", namespace, name)
+			return "", fmt.Errorf("no sight of Secret %s/%s any more: cusme ends", namespace, name)
 		}
 	}
 }

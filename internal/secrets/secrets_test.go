@@ -132,7 +132,7 @@ func TestServerAway(t *testing.T) {
 		w.refuses(errors.New("connection refused"))
 		began := time.Now()
 		_, err := w.ask(t)
-		if err == nil || err.Error() != "Secret shop/backend has not been seen yet: failed to list *v1.Secret: connection refused" {
+		if err == nil || err.Error() != "no sight of Secret shop/backend yet: failed to list *v1.Secret: connection refused" {
 			t.Errorf("got %v", err)
 		}
 		if waited := time.Since(began); waited != 3*time.Second {

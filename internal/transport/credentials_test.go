@@ -194,8 +194,10 @@ func TestTokensThatDoNotCome(t *testing.T) {
 			w.WriteHeader(400)
 			io.WriteString(w, `{"error": "hush"}`)
 		}, "it answered 400 Bad Request (***)"},
-		"redirects": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://elsewhere.invalid/", 307) }, "it answered 307"},
-		"nonsense":  {func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hush") }, "gave no token"},
+		"redirects": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://elsewhere.invalid/", http.StatusTemporaryRedirect)
+		}, "it answered 307"},
+		"nonsense": {func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hush") }, "gave no token"},
 	} {
 		login := serve(t, c.says)
 		k := keep("ca", certificateOf(login), "id", "me", "secret", "hush")
