@@ -34,9 +34,10 @@ func (c *controller) ask(key types.NamespacedName, probe *v1alpha1.Busy, s targe
 		return nil
 	}
 	var asked []load.Candidate
+	addresses := s.Addresses()
 	for _, name := range names {
 		i := slices.IndexFunc(s.Pods, func(p scaling.Pod) bool { return p.Name == name })
-		asked = append(asked, load.Candidate{UID: s.Pods[i].UID, Address: s.Address(s.Pods[i].UID)})
+		asked = append(asked, load.Candidate{UID: s.Pods[i].UID, Address: addresses[s.Pods[i].UID]})
 	}
 	return c.readings.Ask(key.String(), *probe, asked, func() { c.wake(key) })
 }

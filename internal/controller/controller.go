@@ -17,6 +17,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"cusme.dev/cusme/api/v1alpha1"
@@ -84,12 +85,13 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, nil // The watch wakes us when it has caught up with our own write.
 	}
 	if t, known := troubleOf(err); known {
+		c.showPods(ls, target.State{}) // The addresses of pods that are gone may be somebody else's by now.
 		return reconcile.Result{}, c.reportTrouble(ctx, ls, m, t)
 	}
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	c.readings.SeePods(key.String(), podsOf(state))
+	c.showPods(ls, state)
 	readings := c.readings.Latest(key.String())
 	if !slices.ContainsFunc(readings, arrived) {
 		return reconcile.Result{}, nil // The first reading wakes us.
@@ -120,11 +122,20 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return reconcile.Result{RequeueAfter: again}, c.report(ctx, ls, m, tick, applyErr)
 }
 
-// podsOf returns a target's pods as loads are read from them.
+// showPods tells which pods the loads are read from that are read from pods.
+func (c *controller) showPods(ls *v1alpha1.LoadScaler, s target.State) {
+	if slices.ContainsFunc(ls.Spec.Loads, func(l v1alpha1.Load) bool { return l.Pods != nil }) {
+		c.readings.SeePods(client.ObjectKeyFromObject(ls).String(), podsOf(s))
+	}
+}
+
+// podsOf returns a target's pods as loads are read from them. One that is
+// leaving may be ready still, and idle: the average of all would make the others look idle too.
 func podsOf(s target.State) []load.Pod {
+	addresses := s.Addresses()
 	pods := make([]load.Pod, len(s.Pods))
 	for i, p := range s.Pods {
-		pods[i] = load.Pod{Name: p.Name, Address: s.Address(p.UID), Ready: p.Ready}
+		pods[i] = load.Pod{Name: p.Name, Address: addresses[p.UID], Ready: p.Ready && !p.Leaving}
 	}
 	return pods
 }
@@ -148,7 +159,11 @@ func (c *controller) follow(key types.NamespacedName, ls *v1alpha1.LoadScaler, m
 
 // remember returns what is kept of a LoadScaler, and lets go of what its spec no longer speaks of.
 func (c *controller) remember(ctx context.Context, key types.NamespacedName, ls *v1alpha1.LoadScaler) *memory {
+	was := c.memories.find(key)
 	m := c.memories.of(key, ls)
+	if was != nil && was != m {
+		c.readings.Forget(key.String()) // What was read of another target says nothing about this one.
+	}
 	m.see(ls.Status)
 	m.left = slices.DeleteFunc(m.left, func(ref target.Ref) bool {
 		err := c.letGo(ctx, ref)

@@ -29,13 +29,14 @@ type Pod struct {
 	Ready bool
 }
 
-// SeePods tells which pods a scaler's target has. The first time, loads that
-// are read from pods are asked at once.
+// SeePods tells which pods a scaler's target has; none is nobody to ask. The
+// first time, loads that are read from pods are asked at once. To a scaler
+// without such loads it says nothing.
 func (r *Readings) SeePods(scaler string, pods []Pod) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	f := r.scalers[scaler]
-	if f == nil {
+	asking := r.scalers[scaler].askingPods()
+	if len(asking) == 0 {
 		return
 	}
 	_, known := r.rosters[scaler]
@@ -43,11 +44,22 @@ func (r *Readings) SeePods(scaler string, pods []Pod) {
 	if known {
 		return
 	}
+	for _, s := range asking {
+		signal(s.poller.nudged)
+	}
+}
+
+// askingPods are the loads that are read from pods. Readings.mu is held; f may be nil.
+func (f *follower) askingPods() (asking []*subscription) {
+	if f == nil {
+		return nil
+	}
 	for _, s := range f.subs {
 		if _, ok := s.source.from.(podsAddress); ok {
-			signal(s.poller.nudged)
+			asking = append(asking, s)
 		}
 	}
+	return asking
 }
 
 // roster returns the pods that were seen last.

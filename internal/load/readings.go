@@ -172,6 +172,9 @@ func (r *Readings) subscribe(scaler string, p plan) (added []*subscription, err 
 		}
 	}
 	f.drop()
+	if len(f.askingPods()) == 0 {
+		delete(r.rosters, scaler)
+	}
 	f.workOut()
 	return added, nil
 }

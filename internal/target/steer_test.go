@@ -406,17 +406,14 @@ func TestSweep(t *testing.T) {
 	b.wantCosts(t, pods["foreign"], "-1", "")
 }
 
-func TestAddress(t *testing.T) {
+func TestAddresses(t *testing.T) {
 	b := newBench(t, benchOptions{})
 	s := b.web(t, 1)
 	var pod corev1.Pod
 	if err := b.admin.Get(t.Context(), types.NamespacedName{Namespace: b.ns, Name: s.Pods[0].Name}, &pod); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.Address(s.Pods[0].UID); got == "" || got != pod.Status.PodIP {
-		t.Errorf("address %q, want the pod's own %q", got, pod.Status.PodIP)
-	}
-	if got := s.Address("stranger"); got != "" {
-		t.Errorf("a stranger's address is %q", got)
+	if got := s.Addresses(); len(got) != 1 || got[s.Pods[0].UID] == "" || got[s.Pods[0].UID] != pod.Status.PodIP {
+		t.Errorf("addresses %v, want the pod's own, %q", got, pod.Status.PodIP)
 	}
 }

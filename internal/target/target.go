@@ -81,15 +81,14 @@ type State struct {
 	pods []*corev1.Pod
 }
 
-// Address returns the IP of the pod with a UID, for asking it whether it is
-// busy; empty when it has none yet, or is not one of s.
-func (s State) Address(uid string) string {
+// Addresses returns the pods' IPs by their UIDs, for asking them; empty where a
+// pod has none yet.
+func (s State) Addresses() map[string]string {
+	all := make(map[string]string, len(s.pods))
 	for _, p := range s.pods {
-		if string(p.UID) == uid {
-			return p.Status.PodIP
-		}
+		all[string(p.UID)] = p.Status.PodIP
 	}
-	return ""
+	return all
 }
 
 // Options of New.
