@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -35,12 +34,6 @@ func checkPush(o push.Options) error {
 	}
 	if _, _, err := net.SplitHostPort(o.Address); err != nil {
 		return misuseError{fmt.Errorf("--push-address: expected HOST:PORT, such as :8443, got %q", o.Address), ""}
-	}
-	if o.CertFile == "" {
-		return nil
-	}
-	if _, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile); err != nil {
-		return fmt.Errorf("--push-cert, --push-key: %w", err)
 	}
 	return nil
 }

@@ -145,7 +145,7 @@ const (
 )
 
 // keep implements certificates.
-func (s *selfSigned) keep(ctx context.Context) error {
+func (s *selfSigned) keep(ctx context.Context) {
 	for {
 		pause := later
 		if err := s.renew(ctx); err != nil && ctx.Err() == nil {
@@ -154,7 +154,7 @@ func (s *selfSigned) keep(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-time.After(pause):
 		}
 	}

@@ -1,6 +1,7 @@
 package push
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -25,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 )
 
 const home = "cusme-system"
@@ -224,17 +226,22 @@ func write(t *testing.T, folder string, c *tls.Certificate) (cert, key string) {
 	return cert, key
 }
 
-// TestMountedCertificate is served, and the next one when the files change, without a connection refused.
+// TestMountedCertificate is awaited, served, and the next one when the files change, without a connection refused.
 func TestMountedCertificate(t *testing.T) {
 	ours, folder := makeAuthority(t), t.TempDir()
 	first, second := sign(t, ours), sign(t, ours)
-	cert, key := write(t, folder, first.certificate)
 	d := newDesk()
 	var err error
-	if d.certificates, err = newCertificates(Options{CertFile: cert, KeyFile: key}, nil, d.complaints); err != nil {
+	if d.certificates, err = newCertificates(Options{CertFile: filepath.Join(folder, "tls.crt"), KeyFile: filepath.Join(folder, "tls.key")}, nil, d.complaints); err != nil {
 		t.Fatal(err)
 	}
 	address := d.start(t)
+	eventually(t, "tell that there is no certificate", func() bool { return strings.Contains(d.log.String(), "tls.crt: no such file") })
+	if d.Ready(nil) == nil {
+		t.Error("ready without a certificate")
+	}
+	write(t, folder, first.certificate)
+	eventually(t, "read a certificate that came late", func() bool { return d.Ready(nil) == nil })
 	shows := func() *x509.Certificate {
 		conn, err := tls.Dial("tcp", address, trustOnly(ours))
 		if err != nil {
@@ -247,14 +254,48 @@ func TestMountedCertificate(t *testing.T) {
 		t.Error("shows another certificate than the mounted one")
 	}
 	write(t, folder, second.certificate)
-	for end := time.Now().Add(time.Minute); !shows().Equal(second.certificate.Leaf); {
-		if time.Now().After(end) {
-			t.Fatal("still shows the first certificate a minute after the files changed")
-		}
-		time.Sleep(20 * time.Millisecond)
+	eventually(t, "show the second certificate", func() bool { return shows().Equal(second.certificate.Leaf) })
+	if _, err := newCertificates(Options{CertFile: "tls.crt"}, nil, d.complaints); err == nil {
+		t.Error("a certificate without a key is enough")
 	}
-	if _, err := newCertificates(Options{CertFile: cert, KeyFile: filepath.Join(folder, "none")}, nil, d.complaints); err == nil || !strings.Contains(err.Error(), "--push-cert, --push-key: ") {
-		t.Errorf("got %v without a key", err)
+}
+
+// TestUnwatchedCertificate: files that were gone when the watch was to begin end nothing, and the same watcher begins again.
+func TestUnwatchedCertificate(t *testing.T) {
+	ours, folder := makeAuthority(t), t.TempDir()
+	first, second := sign(t, ours), sign(t, ours)
+	cert, key := write(t, folder, first.certificate)
+	watcher, err := certwatcher.New(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{cert, key} {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := newDesk()
+	m := &mounted{cert: cert, key: key, complaints: d.complaints}
+	m.watcher.Store(watcher)
+	d.certificates = m
+	d.start(t)
+	eventually(t, "tell that the files are gone", func() bool { return strings.Contains(d.log.String(), "tls.crt: no such file") })
+	write(t, folder, second.certificate)
+	eventually(t, "show the second certificate", func() bool {
+		got, err := m.get(nil)
+		return err == nil && bytes.Equal(got.Certificate[0], second.certificate.Certificate[0])
+	})
+	if m.watcher.Load() != watcher {
+		t.Error("there are two watchers, and the first cannot be closed")
+	}
+}
+
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !done(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("did not %s within a minute", what)
+		}
 	}
 }
 
@@ -341,4 +382,25 @@ func TestConflictIsNotRepeatedAtOnce(t *testing.T) {
 			t.Errorf("%s: wrote %d times at once and got %v, want one conflict", resource, writes, err)
 		}
 	}
+}
+
+// TestEndWaitsForNobody: a sender in the middle of a body is cut off, and that is no failure of cusme's.
+func TestEndWaitsForNobody(t *testing.T) {
+	t.Parallel() // it takes closingTimeout
+	ours := makeAuthority(t)
+	d := newDesk()
+	d.certificates = sign(t, ours)
+	asked := make(chan struct{})
+	d.Leading = func() bool { close(asked); return true }
+	config := trustOnly(ours)
+	config.NextProtos = nil
+	conn, err := tls.Dial("tcp", d.start(t), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if _, err := io.WriteString(conn, "POST /v1/loads/shop/webui HTTP/1.1\r\nHost: cusme\r\nAuthorization: "+good+"\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
 }

@@ -9,7 +9,6 @@ package push
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log"
 	"net"
@@ -121,8 +120,8 @@ type leader interface {
 
 // certificates are what the server shows.
 type certificates interface {
-	// keep sees to it that there is one, and a valid one, until ctx ends.
-	keep(context.Context) error
+	// keep sees to it that there is one, and a valid one, until ctx ends. What fails is told, and tried again.
+	keep(context.Context)
 	// get fails until there is one.
 	get(*tls.ClientHelloInfo) (*tls.Certificate, error)
 }
@@ -175,18 +174,19 @@ func (r *Receiver) Start(ctx context.Context) error {
 	server := r.server()
 	ended := make(chan error, 1)
 	go func() { ended <- server.ServeTLS(netutil.LimitListener(r.listener, mostConns), "", "") }()
-	kept := make(chan error, 1)
-	go func() { kept <- r.certificates.keep(ctx) }()
+	go r.certificates.keep(ctx)
 	r.Log.Info("receiving pushed loads", "address", r.listener.Addr().String())
 	var err error
 	select {
 	case err = <-ended:
-	case err = <-kept:
 	case <-ctx.Done():
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
 	defer cancel()
-	if err := errors.Join(err, server.Shutdown(closing)); err != nil {
+	if server.Shutdown(closing) != nil {
+		_ = server.Close() // whoever is not done by now has to send again
+	}
+	if err != nil {
 		return fmt.Errorf("receive pushed loads: %w", err)
 	}
 	return nil

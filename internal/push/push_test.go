@@ -58,7 +58,7 @@ type desk struct {
 	came    []Load
 	results []string
 	answer  error
-	log     strings.Builder
+	log     ledger
 }
 
 func newDesk() *desk {
@@ -78,6 +78,24 @@ func newDesk() *desk {
 		return d.answer
 	}
 	return d
+}
+
+// A ledger is a log that may be read while it is written.
+type ledger struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *ledger) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *ledger) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // A parcel is a request to be.
@@ -235,7 +253,7 @@ func TestLimitsAreBounded(t *testing.T) {
 // shown is a certificate of a desk's own.
 type shown struct{ certificate *tls.Certificate }
 
-func (shown) keep(ctx context.Context) error { <-ctx.Done(); return nil }
+func (shown) keep(context.Context) {}
 
 func (s shown) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if s.certificate == nil {
