@@ -190,7 +190,7 @@ func newManager(o Options, may rights) (ctrl.Manager, error) {
 		Scheme:                        scheme,
 		MapperProvider:                patientMapper,
 		Logger:                        o.Log,
-		Cache:                         cache.Options{DefaultTransform: target.Trim(o.Target.Elastic)},
+		Cache:                         cache.Options{DefaultTransform: lighten(target.Trim(o.Target.Elastic))},
 		Metrics:                       metricsserver.Options{BindAddress: o.MetricsAddress},
 		HealthProbeBindAddress:        o.HealthAddress,
 		LeaderElection:                may.lead,
