@@ -200,7 +200,7 @@ func TestATokenURLIsNamed(t *testing.T) {
 		gone.URL + "/token?key=hush":              "gave no answer: auth.oauth2: " + gone.URL + "/token gave no token: dial " + address + ": connect: connection refused",
 		"https://login.invalid:8443/token?k=hush": "gave no answer: auth.oauth2: https://login.invalid:8443/token gave no token: the name login.invalid ",
 	} {
-		secrets := &vault{values: map[string]string{"a/id": "me", "a/secret": "hush"}}
+		secrets := &vault{values: map[string]string{"a/id": "somebody", "a/secret": "hush"}}
 		o := Options{Door: transport.NewDoor(transport.Options{Guard: transport.Guard{Operator: true}, Secrets: secrets})}
 		auth := v1alpha1.Auth{OAuth2: &v1alpha1.OAuth2{TokenURL: tokenURL, ClientID: *secretOf("a", "id"), ClientSecret: *secretOf("a", "secret")}}
 		source, err := openOne(v1alpha1.Load{Name: "a", HTTP: &v1alpha1.HTTPSource{URL: "http://backend.invalid", Value: "body.load", Connection: v1alpha1.Connection{Auth: &auth}}}, o)
