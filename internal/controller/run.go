@@ -74,7 +74,7 @@ type Options struct {
 }
 
 // Requests to the API server per second, and in a burst. A quiet cusme sends
-// none. A move takes four: the scale, its event, and the status when it begins
+// one a minute, to see where the API server is. A move takes four: the scale, its event, and the status when it begins
 // and when its pods are ready; a thousand targets that move within one interval
 // are to wait for nothing but the API server, which shares itself out fairly.
 const (
@@ -148,7 +148,10 @@ func runOnce(ctx context.Context, o Options) error {
 	if err != nil {
 		return finalError{err}
 	}
-	door := o.reach(ctx, clients)
+	door, err := o.reach(ctx, mgr, clients)
+	if err != nil {
+		return err
+	}
 	credentials, err := openSecrets(ctx, o.Config)
 	if err != nil {
 		return finalError{err}

@@ -22,8 +22,9 @@ type Guard struct {
 	Operator bool
 	// Allow are reached although they would be refused.
 	Allow []netip.Prefix
-	// Refuse are refused besides, such as the API server's addresses.
-	Refuse []netip.Prefix
+	// Refuse returns the API server's addresses as they are now, which are refused
+	// besides; nil refuses nothing more. It is called by every dial.
+	Refuse func() []netip.Prefix
 	// Hosts are the only ones that may be named: host names, "*." with a domain
 	// for all names in it, addresses and prefixes. A name that is not listed will
 	// do when the address it leads to is. Empty allows all.
@@ -98,7 +99,10 @@ func (g Guard) refused(ip netip.Addr) (what string, within netip.Prefix) {
 			}
 		}
 	}
-	for _, prefix := range g.Refuse {
+	if g.Refuse == nil {
+		return "", netip.Prefix{}
+	}
+	for _, prefix := range g.Refuse() {
 		if prefix.Contains(ip) {
 			return "the API server's address", prefix
 		}

@@ -13,8 +13,12 @@ import (
 	"cusme.dev/cusme/api/v1alpha1"
 )
 
+func refuse(texts ...string) func() []netip.Prefix {
+	return func() []netip.Prefix { return prefixes(texts...) }
+}
+
 func TestGuardRefuses(t *testing.T) {
-	g := Guard{Refuse: prefixes("10.96.0.1/32", "2001:db8::1/128")}
+	g := Guard{Refuse: refuse("10.96.0.1/32", "2001:db8::1/128")}
 	for address, want := range map[string]string{
 		"127.0.0.1":                     "127.0.0.1 is a loopback address, which no load may be read from; the operator can allow it with --allow-cidr 127.0.0.0/8",
 		"127.255.0.9":                   "loopback",
@@ -87,7 +91,7 @@ func TestGuardAllows(t *testing.T) {
 		"a prefix, carried":         {Guard{Allow: prefixes("127.0.0.0/8")}, carried, true},
 		"the carrier alone":         {Guard{Allow: prefixes("64:ff9b::/96")}, carried, false},
 		"another prefix":            {Guard{Allow: prefixes("10.0.0.0/8")}, loopback, false},
-		"what is refused besides":   {Guard{Refuse: prefixes("10.0.0.1/32"), Allow: prefixes("10.0.0.0/8")}, netip.MustParseAddr("10.0.0.1"), true},
+		"what is refused besides":   {Guard{Refuse: refuse("10.0.0.1/32"), Allow: prefixes("10.0.0.0/8")}, netip.MustParseAddr("10.0.0.1"), true},
 		"a listed host is no allow": {Guard{Hosts: []string{"127.0.0.1"}}, loopback, false},
 	} {
 		if err := c.guard.check("backend", c.ip); (err == nil) != c.ok {
