@@ -17,11 +17,6 @@ import (
 	"cusme.dev/cusme/internal/secrets"
 )
 
-// secretRequests is how many requests per second all watches of Secrets may
-// take together. They have a limit of their own, so that Secrets nobody grants
-// never hold up a move.
-const secretRequests = 20
-
 // grantLimit is how many Secrets one message can have granted: a condition's is
 // refused from 32 KiB on, and each can take 2.
 const grantLimit = 8
@@ -37,7 +32,7 @@ var _ grants = (*secrets.Secrets)(nil)
 // openSecrets is where the credentials of loads come from.
 func openSecrets(ctx context.Context, config *rest.Config) (*secrets.Secrets, error) {
 	config = rest.CopyConfig(config)
-	config.QPS, config.Burst = secretRequests, 2*secretRequests
+	config.QPS = -1 // the watches limit themselves
 	clients, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, err

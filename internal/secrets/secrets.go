@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -32,12 +33,16 @@ type Secrets struct {
 
 	mu      sync.Mutex
 	watched map[types.NamespacedName]*secret
+	limits  map[string]*rate.Limiter // of requests, by namespace
 }
 
 // New returns Secrets that are read by an account, to which its owner grants them.
+// Each namespace has a limit of its own on requests, of 20 per second: the client
+// should have none, by which Secrets of one, granted to nobody, would keep
+// waiting those of all.
 func New(client kubernetes.Interface, account rbacv1.Subject) *Secrets {
 	ctx, end := context.WithCancel(context.Background())
-	return &Secrets{client: client, account: account, context: ctx, end: end, watched: map[types.NamespacedName]*secret{}}
+	return &Secrets{client: client, account: account, context: ctx, end: end, watched: map[types.NamespacedName]*secret{}, limits: map[string]*rate.Limiter{}}
 }
 
 // Close ends all watches, and returns when every goroutine has ended. Nothing
@@ -56,7 +61,8 @@ func (s *Secrets) Close() {
 // Value returns the value of a key of a Secret as it was last seen. Of one that
 // was not seen yet it waits for the first sight, no longer than ctx. The error
 // is a NotGrantedError, a NotFoundError or a NoKeyError, or says what keeps the
-// Secret from being seen. A right that is granted later is noticed within 10 s.
+// Secret from being seen. A right that is granted later is noticed within 10 s,
+// in a namespace with no more than 150 Secrets that are not granted.
 func (s *Secrets) Value(ctx context.Context, namespace, name, key string) (string, error) {
 	of := types.NamespacedName{Namespace: namespace, Name: name}
 	for {
@@ -117,7 +123,11 @@ func (s *Secrets) look(of types.NamespacedName) (sight, <-chan struct{}) {
 // watch begins to watch a Secret. s.mu is held.
 func (s *Secrets) watch(of types.NamespacedName) *secret {
 	ctx, stop := context.WithCancel(s.context)
-	w := &secret{of: of, secrets: s, stop: stop, changed: make(chan struct{})}
+	w := &secret{of: of, secrets: s, stop: stop, changed: make(chan struct{}), limit: s.limits[of.Namespace]}
+	if w.limit == nil {
+		w.limit = rate.NewLimiter(requestsPerSecond, requestsInBurst)
+		s.limits[of.Namespace] = w.limit
+	}
 	w.idle = time.AfterFunc(idleTime, func() { s.rest(w) })
 	s.watched[of] = w
 	if s.context.Err() == nil {

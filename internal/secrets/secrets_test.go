@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
@@ -124,6 +126,40 @@ func TestARightIsNoticedWithinSeconds(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		w.says(t, "one")
 	}, token("one"))
+}
+
+// TestOneNamespaceStarvesNoOther: Secrets that nobody grants are asked for at a limited pace, and a right in another
+// namespace is noticed as soon as ever.
+func TestOneNamespaceStarvesNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := fake.NewClientset(token("one"))
+		var refused atomic.Int32
+		var granted atomic.Bool
+		server.PrependReactor("list", "secrets", func(a clienttesting.Action) (bool, runtime.Object, error) {
+			if a.GetNamespace() == "shop" && granted.Load() {
+				return false, nil, nil
+			}
+			if a.GetNamespace() == "noisy" {
+				refused.Add(1)
+			}
+			return true, nil, forbidden
+		})
+		s := New(server, Account(""))
+		defer s.Close()
+		for i := range 1000 {
+			s.look(types.NamespacedName{Namespace: "noisy", Name: fmt.Sprint(i)})
+		}
+		s.look(types.NamespacedName{Namespace: "shop", Name: "backend"})
+		time.Sleep(time.Minute)
+		if got := refused.Load(); got > 60*requestsPerSecond+requestsInBurst {
+			t.Errorf("asked %d times in a minute", got)
+		}
+		granted.Store(true)
+		time.Sleep(10 * time.Second)
+		if value, err := s.Value(t.Context(), "shop", "backend", "token"); value != "one" || err != nil {
+			t.Errorf("got %q, %v", value, err)
+		}
+	})
 }
 
 // TestServerAway: what was seen stays true as far as anybody knows; what was not is waited for.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -21,6 +22,14 @@ import (
 // that is granted is noticed within 10 s.
 var retries = wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.2, Steps: 4, Cap: 8 * time.Second}
 
+// Requests of one namespace's watches per second, and in a burst. They have a
+// limit of their own, so that Secrets nobody grants never hold up a move, and
+// those of a namespace no other's.
+const (
+	requestsPerSecond = 20
+	requestsInBurst   = 40
+)
+
 // retryReset is how long it takes until the waits begin at 1 s again.
 const retryReset = 2 * time.Minute
 
@@ -29,6 +38,7 @@ type secret struct {
 	of      types.NamespacedName
 	secrets *Secrets
 	stop    context.CancelFunc
+	limit   *rate.Limiter // of the namespace's requests
 	idle    *time.Timer
 
 	wanted  time.Time
@@ -57,10 +67,16 @@ func (w *secret) only(client kubernetes.Interface) cache.ListerWatcher {
 	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			o.FieldSelector = named
+			if err := w.limit.Wait(ctx); err != nil {
+				return nil, err
+			}
 			return secrets.List(ctx, o)
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			o.FieldSelector = named
+			if err := w.limit.Wait(ctx); err != nil {
+				return nil, err
+			}
 			return secrets.Watch(ctx, o)
 		},
 	}, client)
