@@ -12,8 +12,10 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 
 	"cusme.dev/cusme/internal/controller"
+	"cusme.dev/cusme/internal/push"
 )
 
 const controllerExample = `  # in a cluster, with the account of its pod
@@ -39,6 +41,7 @@ func newController(getenv func(string) string) *cobra.Command {
 			if o.Log, err = newLogger(cmd.ErrOrStderr(), logFormat); err != nil {
 				return err
 			}
+			klog.SetLogger(push.Quiet(o.Log))
 			if o.Target, err = steering(settle, rules); err != nil {
 				return err
 			}

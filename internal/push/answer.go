@@ -12,6 +12,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"k8s.io/apiserver/pkg/authentication/user"
 )
 
 // A refusal is an answer other than 204.
@@ -97,7 +99,7 @@ func (r *Receiver) turnAway(w http.ResponseWriter, l letter, err error) {
 type letter struct {
 	*http.Request
 	namespace, name string
-	sender          sender
+	sender          user.Info // nil before it is known
 }
 
 // scaler names the LoadScaler; empty before it is known.
@@ -105,8 +107,8 @@ func (l letter) scaler() string { return strings.Trim(l.namespace+"/"+l.name, "/
 
 // from names who sends: the account, or before that is known the host.
 func (l letter) from() string {
-	if l.sender.name() != "" {
-		return l.sender.name()
+	if l.sender != nil {
+		return l.sender.GetName()
 	}
 	host, _, _ := net.SplitHostPort(l.RemoteAddr)
 	return host
@@ -140,14 +142,14 @@ func (r *Receiver) take(l *letter) (err error) {
 	} else if err != nil {
 		return cannot("the token cannot be reviewed at the moment", err)
 	}
-	if !r.limits.sender.allow(l.sender.name()) {
-		return refuse(http.StatusTooManyRequests, limited, "%s sends more than %d loads per second", l.sender.name(), perSecond)
+	if !r.limits.sender.allow(l.sender.GetName()) {
+		return refuse(http.StatusTooManyRequests, limited, "%s sends more than %d loads per second", l.sender.GetName(), perSecond)
 	}
 	switch may, err := r.judge.may(ctx, l.sender, l.namespace, l.name); {
 	case err != nil:
 		return cannot("the right cannot be reviewed at the moment", err)
 	case !may:
-		return refuse(http.StatusForbidden, denied, "%s may not create loadscalers/readings of %s in namespace %s", l.sender.name(), l.name, l.namespace)
+		return refuse(http.StatusForbidden, denied, "%s may not create loadscalers/readings of %s in namespace %s", l.sender.GetName(), l.name, l.namespace)
 	}
 	if !r.limits.scaler.allow(l.scaler()) {
 		return refuse(http.StatusTooManyRequests, limited, "LoadScaler %s is sent more than %d loads per second", l.scaler(), perSecond)

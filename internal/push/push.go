@@ -18,6 +18,7 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/net/netutil"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
@@ -109,8 +110,8 @@ type Receiver struct {
 // judge says who sends, and what they may.
 type judge interface {
 	// who fails with errNobody when the token is none.
-	who(ctx context.Context, token string) (sender, error)
-	may(ctx context.Context, s sender, namespace, name string) (bool, error)
+	who(ctx context.Context, token string) (user.Info, error)
+	may(ctx context.Context, sender user.Info, namespace, name string) (bool, error)
 }
 
 // leader says where the replica is that leads, as host:port.
@@ -135,9 +136,13 @@ func New(o Options) (*Receiver, error) {
 	if err != nil {
 		return nil, err
 	}
+	judge, err := newReviews(client)
+	if err != nil {
+		return nil, err
+	}
 	r := &Receiver{
 		Options:    o,
-		judge:      newReviews(client),
+		judge:      judge,
 		leader:     &lease{client: client.CoordinationV1().Leases(o.Lease.Namespace), name: o.Lease.Name},
 		limits:     newLimits(),
 		complaints: newComplaints(o.Log),

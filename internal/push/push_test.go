@@ -18,28 +18,28 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	"k8s.io/apimachinery/pkg/util/cache"
+	"k8s.io/apiserver/pkg/authentication/user"
 )
 
 // court is a judge in memory: webui's token is good, and may send to shop/webui.
 type court struct{ broken error }
 
-func (c court) who(_ context.Context, token string) (sender, error) {
+func (c court) who(_ context.Context, token string) (user.Info, error) {
 	if c.broken != nil && token == "broken" {
-		return sender{}, c.broken
+		return nil, c.broken
 	}
 	if account, ok := strings.CutPrefix(token, "good-"); ok {
-		return sender{user: authenticationv1.UserInfo{Username: account}}, nil
+		return &user.DefaultInfo{Name: account}, nil
 	}
-	return sender{}, errNobody
+	return nil, errNobody
 }
 
-func (c court) may(_ context.Context, s sender, namespace, name string) (bool, error) {
-	if s.name() == "unsure" {
+func (c court) may(_ context.Context, sender user.Info, namespace, name string) (bool, error) {
+	if sender.GetName() == "unsure" {
 		return false, c.broken
 	}
-	return s.name() == "webui" && namespace == "shop", nil
+	return sender.GetName() == "webui" && namespace == "shop", nil
 }
 
 // somewhere is where the leader is.

@@ -2,17 +2,22 @@ package push
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
+	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/cache"
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authentication/token/cache"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	tokenreview "k8s.io/apiserver/plugin/pkg/authenticator/token/webhook"
+	accessreview "k8s.io/apiserver/plugin/pkg/authorizer/webhook"
+	"k8s.io/apiserver/plugin/pkg/authorizer/webhook/metrics"
 	"k8s.io/client-go/kubernetes"
-	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
-	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 )
 
 // errNobody says that a token is nobody's.
@@ -24,96 +29,85 @@ var errNobody = errors.New("the token is nobody's")
 const (
 	trusted    = 10 * time.Second
 	distrusted = 2 * time.Second
-	// mostVerdicts of each kind are kept.
-	mostVerdicts = 4096
 )
 
-// A sender is who a token belongs to.
-type sender struct {
-	user authenticationv1.UserInfo
-	// key tells the token from others, without being one.
-	key [sha256.Size]byte
-}
+// onceMore is tried a review that the API server could not answer. Who sends waits meanwhile, within reviewTimeout.
+var onceMore = wait.Backoff{Duration: 250 * time.Millisecond, Jitter: 0.2, Steps: 2}
 
-// name is the account's: system:serviceaccount:NAMESPACE:NAME.
-func (s sender) name() string { return s.user.Username }
-
-// reviews asks the API server.
+// reviews asks the API server, as API servers of others do: with their own parts.
 type reviews struct {
-	tokens          authenticationclient.TokenReviewInterface
-	rights          authorizationclient.SubjectAccessReviewInterface
-	senders, grants *cache.LRUExpireCache
+	tokens authenticator.Token
+	rights authorizer.Authorizer
 }
 
-func newReviews(client kubernetes.Interface) *reviews {
-	return &reviews{
-		tokens:  client.AuthenticationV1().TokenReviews(),
-		rights:  client.AuthorizationV1().SubjectAccessReviews(),
-		senders: cache.NewLRUExpireCache(mostVerdicts),
-		grants:  cache.NewLRUExpireCache(mostVerdicts),
+func newReviews(client kubernetes.Interface) (*reviews, error) {
+	noted := tokenreview.AuthenticatorMetrics{
+		RecordRequestTotal:   noteStatus,
+		RecordRequestLatency: metrics.NoopRequestMetrics{}.RecordRequestLatency,
 	}
+	tokens, err := tokenreview.NewFromInterface(client.AuthenticationV1(), nil, onceMore, reviewTimeout, noted)
+	if err != nil {
+		return nil, err
+	}
+	rights, err := accessreview.NewFromInterface(client.AuthorizationV1(), trusted, distrusted, onceMore, authorizer.DecisionDeny,
+		metrics.NoopAuthorizerMetrics{}, nil) // no compiler: there are no conditions
+	if err != nil {
+		return nil, err
+	}
+	return &reviews{cache.New(verdicts{tokens}, false, trusted, distrusted), rights}, nil
 }
 
 // who implements judge. A token for the API server itself will do: its default audience.
-func (r *reviews) who(ctx context.Context, token string) (sender, error) {
-	s := sender{key: sha256.Sum256([]byte(token))}
-	if known, ok := r.senders.Get(s.key); ok {
-		s.user = known.(authenticationv1.UserInfo)
-	} else {
-		review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
-		answer, err := r.tokens.Create(ctx, review, metav1.CreateOptions{})
-		if err != nil {
-			return s, err
-		}
-		if answer.Status.Authenticated {
-			s.user = answer.Status.User
-		}
-		r.senders.Add(s.key, s.user, believed(s.name() != ""))
+func (r *reviews) who(ctx context.Context, token string) (user.Info, error) {
+	answer, known, err := r.tokens.AuthenticateToken(ctx, token)
+	if err != nil {
+		return nil, err
 	}
-	if s.name() == "" {
-		return s, errNobody
+	if !known || answer.User.GetName() == "" {
+		return nil, errNobody
 	}
-	return s, nil
-}
-
-// grant is one thing that one token may do, or may not.
-type grant struct {
-	key             [sha256.Size]byte
-	namespace, name string
+	return answer.User, nil
 }
 
 // may implements judge.
-func (r *reviews) may(ctx context.Context, s sender, namespace, name string) (bool, error) {
-	g := grant{s.key, namespace, name}
-	if known, ok := r.grants.Get(g); ok {
-		return known.(bool), nil
-	}
-	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User: s.user.Username, UID: s.user.UID, Groups: s.user.Groups, Extra: extra(s.user),
-		ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Verb: "create", Group: "cusme.dev", Resource: "loadscalers", Subresource: "readings", Namespace: namespace, Name: name,
-		},
-	}}
-	answer, err := r.rights.Create(ctx, review, metav1.CreateOptions{})
-	if err != nil {
-		return false, err
-	}
-	r.grants.Add(g, answer.Status.Allowed, believed(answer.Status.Allowed))
-	return answer.Status.Allowed, nil
+func (r *reviews) may(ctx context.Context, sender user.Info, namespace, name string) (bool, error) {
+	decision, _, err := r.rights.Authorize(ctx, authorizer.AttributesRecord{
+		User: sender, ResourceRequest: true,
+		Verb: "create", APIGroup: "cusme.dev", Resource: "loadscalers", Subresource: "readings", Namespace: namespace, Name: name,
+	})
+	return decision == authorizer.DecisionAllow && err == nil, err
 }
 
-func believed(good bool) time.Duration {
-	if good {
-		return trusted
+// verdicts tells a token that is nobody's from a review that failed. Its authenticator calls both an error: the API server
+// says of a bad token why it is one. What it created is a verdict.
+type verdicts struct{ authenticator.Token }
+
+func (v verdicts) AuthenticateToken(ctx context.Context, token string) (*authenticator.Response, bool, error) {
+	var status string
+	answer, known, err := v.Token.AuthenticateToken(context.WithValue(ctx, statusKey{}, &status), token)
+	if status == strconv.Itoa(http.StatusCreated) {
+		err = nil
 	}
-	return distrusted
+	return answer, known, err
 }
 
-// extra is what webhooks of the API server may want to know of a user.
-func extra(u authenticationv1.UserInfo) map[string]authorizationv1.ExtraValue {
-	out := make(map[string]authorizationv1.ExtraValue, len(u.Extra))
-	for k, v := range u.Extra {
-		out[k] = authorizationv1.ExtraValue(v)
+type statusKey struct{}
+
+// noteStatus keeps the status of the API server's last answer to one review.
+func noteStatus(ctx context.Context, status string) {
+	if noted, ok := ctx.Value(statusKey{}).(*string); ok {
+		*noted = status
 	}
-	return out
+}
+
+// Quiet leaves out of a log for klog what is written there of each review that failed. The receiver tells of them itself,
+// of one sender one a minute: else whoever sends enough bad tokens could bury every other line.
+func Quiet(log logr.Logger) logr.Logger { return log.WithSink(quietSink{log.GetSink()}) }
+
+type quietSink struct{ logr.LogSink }
+
+func (q quietSink) Error(err error, what string, more ...any) {
+	if !strings.HasPrefix(what, "Failed to make webhook auth") { // …enticator request, …orizer request
+		q.LogSink.Error(err, what, more...)
+	}
 }
