@@ -108,10 +108,11 @@ type APIKey struct {
 
 // OAuth2 are client credentials.
 type OAuth2 struct {
-	// TokenURL is asked for tokens. What may not be reached for a load may not be reached for a token either.
+	// TokenURL is asked for tokens, over TLS only (RFC 6749 section 3.2), as the client's secret is sent there. What may not
+	// be reached for a load may not be reached for a token either.
 	//
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^https?://[^/?#]') && url(self).getHostname() != ''",message="tokenURL must be an http:// or https:// address with a host, such as https://login.example.com/token"
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^https://[^/?#]') && url(self).getHostname() != ''",message="tokenURL must be an https:// address with a host, such as https://login.example.com/token, as the client's secret is sent there"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/?#]*//[^/?#]*@')",message="tokenURL must not hold a user or password: everybody who may read this LoadScaler would see it"
 	TokenURL string `json:"tokenURL"`
 	// ClientID out of a Secret.
@@ -147,6 +148,6 @@ type TLS struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?$')",message="serverName must be a host's name, such as backend.shop.svc"
 	ServerName string `json:"serverName,omitempty"`
-	// InsecureSkipVerify accepts any certificate. Anyone on the way can then set your replicas.
+	// InsecureSkipVerify accepts any certificate. Anyone on the way can then take the credentials and set your replicas.
 	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
 }

@@ -31,6 +31,9 @@ The decision is that of a controller that has just started: it knows no earlier
 demands, so that stabilization holds every scale-in for one window. Pods are
 counted as ready or not; nodes and the busy question are left out.
 
+A file is checked as far as reading it takes. The API server checks more:
+kubectl apply --dry-run=server -f scaler.yaml says what.
+
 Exit codes: 0 when every load that can be asked gave a fresh reading, 1 when one
 did not, 2 when the file or the command line cannot be meant.`
 

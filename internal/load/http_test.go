@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -39,6 +41,35 @@ var httpKind = kind{
 		}
 		return says(fmt.Sprintf(`{%s"at": %q}`, number, at.Format(time.RFC3339Nano)))
 	},
+}
+
+// TestOpenAllRefuses what the API server would: files that cusme probe reads have not been there.
+func TestOpenAllRefuses(t *testing.T) {
+	one := v1alpha1.Load{Name: "one", HTTP: &v1alpha1.HTTPSource{URL: "http://backend.shop/load", Value: "body.load"}}
+	two := one
+	two.Name, two.Push, two.Expression = "two", &v1alpha1.PushSource{}, "one * 2.0"
+	_, err := OpenAll("shop/webui", []v1alpha1.Load{one, one, two}, Options{})
+	want := "loads[one]: expected a name of its own, got one that another load has\nloads[two]: expected exactly one source, got http, push, expression: leave all but one out"
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+	load := reflect.TypeFor[v1alpha1.Load]()
+	for f := range load.Fields() {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); strings.HasSuffix(f.Type.String(), "Source") && !slices.Contains(sourcesOf(everySource()), name) {
+			t.Errorf("the source %s is not counted", name)
+		}
+	}
+}
+
+// everySource is a load with every source there is.
+func everySource() (l v1alpha1.Load) {
+	v := reflect.ValueOf(&l).Elem()
+	for i := range v.NumField() {
+		if f := v.Field(i); strings.HasSuffix(f.Type().String(), "Source") {
+			f.Set(reflect.New(f.Type().Elem()))
+		}
+	}
+	return l
 }
 
 // TestOpenRefuses wants every field that cannot be understood named, with a

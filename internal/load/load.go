@@ -36,14 +36,37 @@ type Options struct {
 // scaler is named as namespace/name; its Secrets and metrics are those of its
 // namespace. An error names every field at fault, such as
 // loads[backend].http.value, and says what was expected there; a bad expression
-// keeps CEL's own message.
+// keeps CEL's own message. What else the API server checks is not checked here.
 func OpenAll(scaler string, loads []v1alpha1.Load, o Options) ([]Source, error) {
 	sources := make([]Source, len(loads))
 	errs := make([]error, len(loads))
+	named := map[string]bool{}
 	for i, l := range loads {
+		if named[l.Name] {
+			errs[i] = fmt.Errorf("loads[%s]: expected a name of its own, got one that another load has", l.Name)
+			continue
+		}
+		named[l.Name] = true
 		sources[i], errs[i] = open(place{scaler, loads, o}, l)
 	}
 	return sources, errors.Join(errs...)
+}
+
+// sourcesOf are the sources that a load names, in the order in which the API does.
+func sourcesOf(spec v1alpha1.Load) (names []string) {
+	for _, s := range []struct {
+		name  string
+		given bool
+	}{
+		{"http", spec.HTTP != nil}, {"prometheus", spec.Prometheus != nil}, {"push", spec.Push != nil}, {"pods", spec.Pods != nil},
+		{"externalMetric", spec.ExternalMetric != nil}, {"objectMetric", spec.ObjectMetric != nil}, {"external", spec.External != nil},
+		{"expression", spec.Expression != ""},
+	} {
+		if s.given {
+			names = append(names, s.name)
+		}
+	}
+	return names
 }
 
 // A place is where a load stands: whose it is, beside which others, and what is
@@ -62,6 +85,9 @@ func (p place) namespace() string {
 // open understands one load.
 func open(p place, spec v1alpha1.Load) (s Source, err error) {
 	field := fmt.Sprintf("loads[%s]", spec.Name)
+	if given := sourcesOf(spec); len(given) > 1 {
+		return Source{}, fmt.Errorf("%s: expected exactly one source, got %s: leave all but one out", field, strings.Join(given, ", "))
+	}
 	switch {
 	case spec.HTTP != nil:
 		s, err = openHTTP(p, field+".http", *spec.HTTP)

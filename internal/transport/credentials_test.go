@@ -293,6 +293,17 @@ func TestAFailedLoginStands(t *testing.T) {
 	}
 }
 
+// TestNoSecretWithoutTLS: a token URL is not asked in the clear.
+func TestNoSecretWithoutTLS(t *testing.T) {
+	var asked atomic.Int32
+	login := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer login.Close()
+	rt := withLogin(t, keep("ca", "none", "id", "me", "secret", "hush"), login.URL)
+	if _, err := get(t, rt, "http://backend.invalid/"); err == nil || !strings.Contains(err.Error(), "expected an https:// address") || asked.Load() != 0 {
+		t.Errorf("asked %d times: %v", asked.Load(), err)
+	}
+}
+
 // TestBothWaysToSendAnIdentity are found, also by a login that failed at first, and kept when the server is away later.
 func TestBothWaysToSendAnIdentity(t *testing.T) {
 	for _, wanted := range []string{"header", "body"} {

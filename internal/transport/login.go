@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -60,6 +61,9 @@ func (l *login) token(ctx context.Context, m material) (*oauth2.Token, error) {
 		defer func() { <-l.turn }()
 	case <-ctx.Done():
 		return nil, errors.New("another request waits for a token, which did not come in time")
+	}
+	if !strings.HasPrefix(l.spec.TokenURL, "https://") {
+		return nil, TokenError{l.shown(), errors.New("expected an https:// address, as the client's secret is sent there")}
 	}
 	if now := (identity{id, secret}); l.config == nil || l.made != now {
 		l.made, l.config, l.current = now, l.configFor(now), nil
