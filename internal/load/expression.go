@@ -32,8 +32,8 @@ func openExpression(p place, field, text string) (Source, error) {
 	if err != nil {
 		return Source{}, fmt.Errorf("%s: preparing CEL: %w", field, err)
 	}
-	checked, issues := env.Compile(text)
-	if err := issues.Err(); err != nil {
+	checked, err := compileIn(env, text)
+	if err != nil {
 		return Source{}, fmt.Errorf("%s: %w%s", field, err, hintAt(err, there, p.loads))
 	}
 	if got := checked.OutputType(); !slices.ContainsFunc(aNumber.types, got.IsExactType) {
@@ -43,7 +43,7 @@ func openExpression(p place, field, text string) (Source, error) {
 	if err != nil {
 		return Source{}, fmt.Errorf("%s: %w%s", field, err, listed(there, p.loads))
 	}
-	program, err := env.Program(checked, cel.CostLimit(formulaCost))
+	program, err := env.Program(checked, priced(formulaCost)...)
 	if err != nil {
 		return Source{}, fmt.Errorf("%s: %w", field, err)
 	}
@@ -73,6 +73,7 @@ func formulaEnvironment(there []term) (*cel.Env, error) {
 		cel.CrossTypeNumericComparisons(true),
 		ext.Math(ext.MathVersion(2)),
 		cel.ParserExpressionSizeLimit(textLimit),
+		cel.RegexProgramSizeLimit(patternLimit),
 	}
 	for _, t := range there {
 		if t.identifier() {

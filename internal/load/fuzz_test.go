@@ -130,6 +130,12 @@ func FuzzValue(f *testing.F) {
 		{`double(body.s.replace("", body.s, 3).substring(1))`, `{"s": "11"}`},
 		{`duration(body.d).getSeconds()`, `{"d": "1h"}`},
 		{`timestamp(body.d) - timestamp(0) > duration("1s") ? 1 : 2`, `{"d": "2026-03-01T12:00:00Z"}`},
+		{`[[1.0]].map(x, [x, x]).map(x, [x, x]).map(x, [x, x]).map(A, A == A ? 1 : 2)[0]`, `{}`},
+		{`[[1.0]].map(x, [x, x]).map(x, [x, x]).map(A, A in [A] || {"a": A} != {"a": A} ? 1 : 2)[0]`, `{}`},
+		{`[body.l].map(x, x + x).map(x, x + x).map(x, x.sum())[0]`, `{"l": [1, 2]}`},
+		{`[body.s].map(x, x + x).map(x, x + x).map(x, x.size())[0]`, `{"s": "ab"}`},
+		{`body.l.map(x, {"a": 1}[body.s]).size()`, `{"l": [1, 2], "s": "b"}`},
+		{`body.s.indexOf(body.t) + body.s.lastIndexOf("b", 1)`, `{"s": "aab", "t": "ab"}`},
 		{`has(body.a) && body.a.exists(x, x > 1) ? body.a[0] : -0.0`, `{"a": [1, 2]}`},
 	} {
 		f.Add(seed[0], []byte(seed[1]))

@@ -2,7 +2,6 @@ package load
 
 import (
 	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
@@ -23,20 +22,6 @@ func lists() []cel.EnvOption {
 		cel.Function("sum", cel.MemberOverload(sumOverload, numbers, cel.DoubleType, cel.UnaryBinding(sumOf))),
 		cel.Function("avg", cel.MemberOverload(avgOverload, numbers, cel.DoubleType, cel.UnaryBinding(avgOf))),
 	}
-}
-
-// listCosts counts one unit for each number of a list.
-func listCosts() cel.ProgramOption {
-	each := func(args []ref.Val, _ ref.Val) *uint64 {
-		units := uint64(1)
-		if list, ok := args[0].(traits.Sizer); ok {
-			if n, ok := list.Size().(types.Int); ok {
-				units += uint64(n)
-			}
-		}
-		return &units
-	}
-	return cel.CostTrackerOptions(cost.OverloadTracker(sumOverload, each), cost.OverloadTracker(avgOverload, each))
 }
 
 func sumOf(list ref.Val) ref.Val {

@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// costLimit bounds one evaluation. CEL counts about one unit per step, a
-	// million of which take some 0.1 s; a map over 1000 workers costs a few thousand.
-	costLimit = 1_000_000
+	// costLimit bounds one evaluation. CEL counts about one unit per step, and
+	// takes some 10 ms for so many; a map over 1000 workers costs some 15,000.
+	costLimit = 100_000
 	// textLimit bounds an expression, in characters.
 	textLimit = 4096
 	// clockSkew is how far ahead of cusme's clock an application's may be.
@@ -35,6 +35,7 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 		cel.OptionalTypes(cel.OptionalTypesVersion(2)),
 		ext.Math(ext.MathVersion(2)),
 		cel.ParserExpressionSizeLimit(textLimit),
+		cel.RegexProgramSizeLimit(patternLimit),
 	)...)
 })
 
@@ -93,15 +94,15 @@ func compiledOf(text string) (compiled, error) {
 	if err != nil {
 		return compiled{}, fmt.Errorf("preparing CEL: %w", err)
 	}
-	ast, issues := env.Compile(text)
-	if err := issues.Err(); err != nil {
-		return compiled{}, err
-	}
-	program, err := env.Program(ast, cel.CostLimit(costLimit), listCosts(), textCosts())
+	checked, err := compileIn(env, text)
 	if err != nil {
 		return compiled{}, err
 	}
-	c := compiled{program: program, yields: ast.OutputType()}
+	program, err := env.Program(checked, priced(costLimit)...)
+	if err != nil {
+		return compiled{}, err
+	}
+	c := compiled{program: program, yields: checked.OutputType()}
 	recent.Add(text, c)
 	return c, nil
 }
