@@ -124,7 +124,7 @@ func (d *deployment) isTold(t *testing.T, p *process, metrics, text string) {
 	}
 }
 
-// TestNobodyReachesWhatIsNotALoad through cusme: not the node that it runs on, and not the API server.
+// TestNobodyReachesWhatIsNotALoad through cusme: not loopback, and not the API server.
 func TestNobodyReachesWhatIsNotALoad(t *testing.T) {
 	t.Parallel()
 	b, d := newBackend(t, "0.6"), newDeployment(t, 1)
