@@ -394,11 +394,13 @@ func TestEndWaitsForNobody(t *testing.T) {
 	d.Leading = func() bool { close(asked); return true }
 	config := trustOnly(ours)
 	config.NextProtos = nil
-	conn, err := tls.Dial("tcp", d.start(t), config)
-	if err != nil {
+	var conn *tls.Conn
+	t.Cleanup(func() { conn.Close() }) // after the receiver has ended
+	address := d.start(t)
+	var err error
+	if conn, err = tls.Dial("tcp", address, config); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close() })
 	if _, err := io.WriteString(conn, "POST /v1/loads/shop/webui HTTP/1.1\r\nHost: cusme\r\nAuthorization: "+good+"\r\nContent-Length: 100\r\n\r\n{"); err != nil {
 		t.Fatal(err)
 	}
