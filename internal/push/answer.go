@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apiserver/pkg/authentication/user"
 )
 
@@ -60,6 +61,10 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.turnAway(w, l, err)
 		return
 	}
+	if err := r.admit(&l); err != nil {
+		r.turnAway(w, l, err)
+		return
+	}
 	if !r.Leading() {
 		r.forward(w, l)
 		return
@@ -99,6 +104,7 @@ func (r *Receiver) turnAway(w http.ResponseWriter, l letter, err error) {
 type letter struct {
 	*http.Request
 	namespace, name string
+	token           string
 	sender          user.Info // nil before it is known
 }
 
@@ -118,7 +124,7 @@ func (l letter) from() string {
 func (l *letter) address() error {
 	rest, ok := strings.CutPrefix(l.URL.Path, "/v1/loads/")
 	namespace, name, whole := strings.Cut(rest, "/")
-	if !ok || !whole || namespace == "" || name == "" || strings.Contains(name, "/") {
+	if !ok || !whole || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(name)) > 0 {
 		return refuse(http.StatusNotFound, invalid, "expected the path /v1/loads/NAMESPACE/NAME of a LoadScaler")
 	}
 	if l.Method != http.MethodPost {
@@ -133,15 +139,12 @@ func (l *letter) address() error {
 func (r *Receiver) take(l *letter) (err error) {
 	ctx, cancel := context.WithTimeout(l.Context(), reviewTimeout)
 	defer cancel()
-	token, ok := strings.CutPrefix(l.Header.Get("Authorization"), "Bearer ")
-	if !ok || token == "" {
-		return refuse(http.StatusUnauthorized, unauthenticated, "expected the header Authorization: Bearer TOKEN, with a token of a ServiceAccount")
-	}
-	if l.sender, err = r.judge.who(ctx, token); errors.Is(err, errNobody) {
+	if l.sender, err = r.judge.who(ctx, l.token); errors.Is(err, errNobody) {
 		return refuse(http.StatusUnauthorized, unauthenticated, "the token is not known to the API server: it may have expired, or be for another audience")
 	} else if err != nil {
 		return cannot("the token cannot be reviewed at the moment", err)
 	}
+	r.acquaintances.meet(l.token)
 	if !r.limits.sender.allow(l.sender.GetName()) {
 		return refuse(http.StatusTooManyRequests, limited, "%s sends more than %d loads per second", l.sender.GetName(), perSecond)
 	}

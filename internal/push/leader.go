@@ -170,8 +170,11 @@ func (r *Receiver) forward(w http.ResponseWriter, l letter) {
 			p.Out.Header.Set(forwardedHeader, "1")
 			p.Out.Body, p.Out.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 		},
-		ModifyResponse: func(*http.Response) error {
+		ModifyResponse: func(answer *http.Response) error {
 			r.Count(forwarded)
+			if answer.StatusCode == http.StatusNoContent {
+				r.acquaintances.meet(l.token)
+			}
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
@@ -204,6 +207,7 @@ func newToLeader(own certificates) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
+			config.Certificates = []tls.Certificate{*certificate}
 			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 			defer cancel()
 			return (&tls.Dialer{Config: config}).DialContext(ctx, network, address)

@@ -23,23 +23,30 @@ const (
 	limitKept  = time.Minute
 )
 
-type limits struct{ sender, scaler *limit }
+type limits struct{ host, sender, scaler *limit }
 
-func newLimits() limits { return limits{newLimit(), newLimit()} }
+func newLimits() limits {
+	return limits{newLimit(newPerSecond, newInBurst), newLimit(perSecond, inBurst), newLimit(perSecond, inBurst)}
+}
 
 // A limit bounds how often each of many things happens.
 type limit struct {
+	perSecond rate.Limit
+	inBurst   int
+
 	mu sync.Mutex
 	of *cache.LRUExpireCache
 }
 
-func newLimit() *limit { return &limit{of: cache.NewLRUExpireCache(mostLimits)} }
+func newLimit(perSecond rate.Limit, inBurst int) *limit {
+	return &limit{perSecond: perSecond, inBurst: inBurst, of: cache.NewLRUExpireCache(mostLimits)}
+}
 
 // allow reports whether one more is within the limit, and counts it.
 func (l *limit) allow(key string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	limiter := rate.NewLimiter(perSecond, inBurst)
+	limiter := rate.NewLimiter(l.perSecond, l.inBurst)
 	if known, ok := l.of.Get(key); ok {
 		limiter = known.(*rate.Limiter)
 	}

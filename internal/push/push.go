@@ -98,13 +98,14 @@ const (
 // A Receiver receives loads.
 type Receiver struct {
 	Options
-	listener     net.Listener
-	certificates certificates
-	judge        judge
-	leader       leader
-	toLeader     http.RoundTripper
-	limits       limits
-	complaints   *complaints
+	listener      net.Listener
+	certificates  certificates
+	judge         judge
+	leader        leader
+	toLeader      http.RoundTripper
+	limits        limits
+	acquaintances acquaintances
+	complaints    *complaints
 }
 
 // judge says who sends, and what they may.
@@ -141,11 +142,12 @@ func New(o Options) (*Receiver, error) {
 		return nil, err
 	}
 	r := &Receiver{
-		Options:    o,
-		judge:      judge,
-		leader:     &lease{client: client.CoordinationV1().Leases(o.Lease.Namespace), name: o.Lease.Name},
-		limits:     newLimits(),
-		complaints: newComplaints(o.Log),
+		Options:       o,
+		judge:         judge,
+		leader:        &lease{client: client.CoordinationV1().Leases(o.Lease.Namespace), name: o.Lease.Name},
+		limits:        newLimits(),
+		acquaintances: newAcquaintances(),
+		complaints:    newComplaints(o.Log),
 	}
 	if r.certificates, err = newCertificates(o, client, r.complaints); err != nil {
 		return nil, err
@@ -178,7 +180,7 @@ func (r *Receiver) Ready(*http.Request) error {
 func (r *Receiver) Start(ctx context.Context) error {
 	server := r.server()
 	ended := make(chan error, 1)
-	go func() { ended <- server.ServeTLS(netutil.LimitListener(r.listener, mostConns), "", "") }()
+	go func() { ended <- server.ServeTLS(netutil.LimitListener(newCrowd(r.listener), mostConns), "", "") }()
 	go r.certificates.keep(ctx)
 	r.Log.Info("receiving pushed loads", "address", r.listener.Addr().String())
 	var err error
@@ -200,7 +202,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 func (r *Receiver) server() *http.Server {
 	return &http.Server{
 		Handler:           r,
-		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: r.certificates.get},
+		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: r.certificates.get, ClientAuth: tls.RequestClientCert}, // colleague looks at it
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      answerTimeout,

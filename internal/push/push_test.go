@@ -64,7 +64,7 @@ type desk struct {
 func newDesk() *desk {
 	d := &desk{leads: true}
 	log := logr.FromSlogHandler(slog.NewTextHandler(&d.log, nil))
-	d.Receiver = &Receiver{judge: court{errors.New("10.0.0.1 refused")}, limits: newLimits(), complaints: newComplaints(log)}
+	d.Receiver = &Receiver{judge: court{errors.New("10.0.0.1 refused")}, limits: newLimits(), acquaintances: newAcquaintances(), complaints: newComplaints(log)}
 	d.Leading = func() bool { return d.leads }
 	d.Count = func(result string) {
 		d.mu.Lock()
@@ -99,7 +99,7 @@ func (l *ledger) String() string {
 }
 
 // A parcel is a request to be.
-type parcel struct{ method, path, token, body string }
+type parcel struct{ method, path, token, body, from string }
 
 func (d *desk) send(p parcel) *http.Response {
 	if p.method == "" {
@@ -111,6 +111,9 @@ func (d *desk) send(p parcel) *http.Response {
 	req := httptest.NewRequest(p.method, p.path, strings.NewReader(p.body))
 	if p.token != "" {
 		req.Header.Set("Authorization", p.token)
+	}
+	if p.from != "" {
+		req.RemoteAddr = p.from
 	}
 	w := httptest.NewRecorder()
 	d.ServeHTTP(w, req)
@@ -133,6 +136,8 @@ func TestAnswers(t *testing.T) {
 		"another path":       {parcel: parcel{path: "/v1/load/shop/webui", token: good}, status: 404, result: "invalid", says: "expected the path /v1/loads/NAMESPACE/NAME"},
 		"no name":            {parcel: parcel{path: "/v1/loads/shop/", token: good}, status: 404, result: "invalid", says: "expected the path"},
 		"no namespace":       {parcel: parcel{path: "/v1/loads//webui", token: good}, status: 404, result: "invalid", says: "expected the path"},
+		"no name there is":   {parcel: parcel{path: "/v1/loads/shop/..", token: good}, status: 404, result: "invalid", says: "expected the path"},
+		"an endless name":    {parcel: parcel{path: "/v1/loads/shop/" + strings.Repeat("x", 254), token: good}, status: 404, result: "invalid", says: "expected the path"},
 		"more path":          {parcel: parcel{path: "/v1/loads/shop/webui/x", token: good}, status: 404, result: "invalid", says: "expected the path"},
 		"a hidden slash":     {parcel: parcel{path: "/v1/loads/shop/webui%2Fx", token: good}, status: 404, result: "invalid", says: "expected the path"},
 		"GET":                {parcel: parcel{method: "GET", token: good}, status: 405, result: "invalid", says: "expected POST, got GET"},
@@ -241,7 +246,7 @@ func TestLimits(t *testing.T) {
 }
 
 func TestLimitsAreBounded(t *testing.T) {
-	l := newLimit()
+	l := newLimit(perSecond, inBurst)
 	for i := range 2 * mostLimits {
 		l.allow(fmt.Sprint(i))
 	}
@@ -284,7 +289,8 @@ func makeAuthority(t *testing.T) authority {
 func (d *desk) serve(t *testing.T, s shown) (address string) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(d)
-	server.TLS = &tls.Config{GetCertificate: s.get}
+	d.certificates = s
+	server.TLS = d.server().TLSConfig
 	server.Config.ErrorLog = log.New(d.complaints, "", 0)
 	server.StartTLS()
 	t.Cleanup(server.Close)
