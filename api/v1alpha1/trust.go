@@ -53,7 +53,9 @@ type Range struct {
 	Max *resource.Quantity `json:"max,omitempty"`
 }
 
-// Aggregate smooths a load.
+// Aggregate smooths a load. Replicas move by a smoothed Utilization where its newest value is beyond the band as well: the
+// others may speak of fewer or more pods. A formula over smoothed Utilizations does not know their newest values; smooth
+// the formula instead.
 type Aggregate struct {
 	// Window is how far back values count, at most 1h.
 	//
@@ -68,7 +70,8 @@ type Aggregate struct {
 }
 
 // Fallback says what to do when a load gives no fresh reading for long. Until then, and without it, replicas hold. The
-// time counts from the first decision that found no fresh reading, in whichever state; after a restart it counts anew.
+// time counts from the first decision that found no fresh reading, in whichever state but Pending: nothing to read yet,
+// such as no ready pod to ask, is no failure. After a restart it counts anew.
 // What is asked for is a demand like any other: the highest of all loads wins, and every other rule tempers it.
 // States may differ: what stale, failed and invalid leave out is as it is given here. With nothing given here, a state
 // without a rule of its own holds.
@@ -79,7 +82,7 @@ type Fallback struct {
 	FallbackRule `json:",inline"`
 	// Stale is for values that are too old.
 	Stale *FallbackRule `json:"stale,omitempty"`
-	// Failed is for sources that give no answer, or have given none yet.
+	// Failed is for sources that give no answer.
 	Failed *FallbackRule `json:"failed,omitempty"`
 	// Invalid is for answers that hold no number that the load can be.
 	Invalid *FallbackRule `json:"invalid,omitempty"`

@@ -93,8 +93,8 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	c.showPods(ls, state)
 	readings := c.readings.Latest(key.String())
-	if !slices.ContainsFunc(readings, arrived) {
-		return reconcile.Result{}, nil // The first reading wakes us.
+	if wait := m.since.Add(IntervalOf(ls.Spec)).Sub(c.now()); wait > 0 && !slices.ContainsFunc(readings, arrived) {
+		return reconcile.Result{RequeueAfter: wait}, nil // The first reading wakes us. What it is not there for, such as the bounds, does not wait for long.
 	}
 
 	c.answered(key, m, state.Pods)
@@ -174,7 +174,7 @@ func (c *controller) remember(ctx context.Context, key types.NamespacedName, ls 
 	})
 	if m.generation != ls.Generation {
 		forgetGauges(key)
-		m.generation = ls.Generation
+		m.generation, m.since = ls.Generation, c.now()
 	}
 	return m
 }

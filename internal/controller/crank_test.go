@@ -19,10 +19,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache/informertest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -249,4 +251,64 @@ func TestAnotherTargetIsReadAnew(t *testing.T) {
 	k.ls.Spec.ScaleTargetRef.Name = "other"
 	k.turn(t)
 	k.reads(t, func(r scaling.Reading) bool { return r.Value == 2 })
+}
+
+// A load that is silent is waited for, but not for ever: the maximum is kept meanwhile.
+func TestTheFirstReadingIsWaitedForOneInterval(t *testing.T) {
+	k := newCrank(t, v1alpha1.Load{Name: "backend", Push: &v1alpha1.PushSource{}, StaleAfter: &metav1.Duration{Duration: 24 * time.Hour}})
+	k.ls.Spec.MaxReplicas = 2
+	k.seen.deploy("webui", "10.0.0.1", "10.0.0.2", "10.0.0.3")
+	if got := k.turn(t); got.RequeueAfter != time.Hour || len(k.saved) > 0 {
+		t.Errorf("the first turn looks again after %s and writes %d statuses, want %s and none", got.RequeueAfter, len(k.saved), time.Hour)
+	}
+	k.clock = k.clock.Add(time.Hour)
+	k.turn(t)
+	if len(k.saved) != 1 || k.saved[0].DesiredReplicas != 2 || k.saved[0].Loads[0].State != "Pending" {
+		t.Errorf("an interval later: got %+v, want one status with 2 replicas of a load that is pending", k.saved)
+	}
+}
+
+// Sentences that only breathe are not written again and again: in half an hour
+// one status tells what is wrong, and another that the fallback is in force.
+func TestSentencesThatBreatheAreNoNews(t *testing.T) {
+	breathing, _ := serve(t, func(asked int) string { return fmt.Sprintf("7.%05d", asked*137) })
+	ahead, _ := serve(t, func(asked int) string { return fmt.Sprint(time.Now().Add(time.Duration(asked) * time.Hour).Unix()) })
+	dead, _ := serve(t, nil)
+	dead.Close()
+	for name, c := range map[string]struct {
+		from     v1alpha1.HTTPSource
+		breathes bool
+	}{
+		"a value outside the range": {v1alpha1.HTTPSource{URL: breathing.URL, Value: "body.load"}, true},
+		"a clock ahead":             {v1alpha1.HTTPSource{URL: ahead.URL, Value: "0.5", ObservedAt: "timestamp(int(body.load))"}, true},
+		"no answer":                 {v1alpha1.HTTPSource{URL: dead.URL, Value: "body.load"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := v1alpha1.Load{Name: "backend", HTTP: &c.from}
+			l.ValidRange = &v1alpha1.Range{Max: resource.NewQuantity(1, resource.DecimalSI)}
+			k := newCrank(t, l)
+			k.ls.Spec.Interval.Duration = time.Second
+			k.ls.Spec.Fallback = &v1alpha1.Fallback{FallbackRule: v1alpha1.FallbackRule{After: &metav1.Duration{Duration: 15 * time.Minute}, Replicas: ptr.To(int32(4))}}
+			k.seen.deploy("webui", "10.0.0.1")
+			k.turn(t)
+			said := messageOf(k)
+			for range 6 {
+				if c.breathes || len(k.saved) == 0 {
+					k.reads(t, func(r scaling.Reading) bool { return r.Message != said })
+				}
+				said = messageOf(k)
+				k.turn(t)
+				k.clock = k.clock.Add(6 * time.Minute)
+			}
+			if len(k.saved) != 2 {
+				t.Errorf("%d statuses were written, want 2", len(k.saved))
+			}
+		})
+	}
+}
+
+// messageOf is what is said of the first load now.
+func messageOf(k *crank) string {
+	return k.readings.Latest(k.key().String())[0].Message
 }

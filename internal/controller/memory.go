@@ -21,6 +21,7 @@ import (
 type memory struct {
 	uid        types.UID
 	generation int64
+	since      time.Time // when that generation was first seen
 	target     target.Ref
 	targetUID  types.UID // as last seen
 	history    scaling.History

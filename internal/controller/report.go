@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -99,15 +100,22 @@ func (c *controller) save(ctx context.Context, ls *v1alpha1.LoadScaler, m *memor
 // news. A gateway that numbers its error pages gives another one at every poll.
 const messagePause = 5 * time.Minute
 
+// numbers are what breathes in a sentence.
+var numbers = regexp.MustCompile(`-?[0-9][-+.0-9a-z]*`)
+
 // mended are the conditions whose messages tell what to mend.
 var mended = []string{v1alpha1.ConditionReady, v1alpha1.ConditionAbleToScale, v1alpha1.ConditionSecretsReadable}
 
-// messages are those that tell what to mend. A stale reading's only counts its age.
+// messages are those that tell what to mend. A stale reading's only counts its
+// age, and an invalid one's repeats a number that is another one at every poll.
 func messages(s v1alpha1.LoadScalerStatus) []string {
 	var out []string
 	for _, l := range s.Loads {
-		if l.State == string(scaling.Failed) || l.State == string(scaling.Invalid) {
+		switch scaling.State(l.State) {
+		case scaling.Failed:
 			out = append(out, l.Message)
+		case scaling.Invalid:
+			out = append(out, numbers.ReplaceAllString(l.Message, "#"))
 		}
 	}
 	for _, c := range s.Conditions {

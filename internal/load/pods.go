@@ -189,7 +189,7 @@ func (e *podsEndpoint) ask(ctx context.Context, within time.Duration) (answer, e
 	}
 	ready := slices.DeleteFunc(slices.Clone(pods), func(p Pod) bool { return !p.Ready })
 	if len(ready) == 0 {
-		return answer{}, failed("no pod is ready, so there is none to ask")
+		return answer{}, fault{scaling.Pending, errors.New("no pod is ready, so there is none to ask")}
 	}
 	return e.survey(ctx, within, ready).answer(e.spec)
 }

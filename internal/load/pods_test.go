@@ -336,7 +336,7 @@ func TestSeePods(t *testing.T) {
 	expect(2.5, "") // the average of its second and third answer
 	r.SeePods("shop/webui", nil)
 	r.pokeAll()
-	expect(2.5, scaling.Failed)
+	expect(2.5, scaling.Pending)
 }
 
 // pokeAll has every poller ask now.

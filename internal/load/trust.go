@@ -80,6 +80,8 @@ func (d doubts) after(t trust, newest scaling.Reading, through time.Time) (doubt
 	if newest.Problem != "" {
 		return d, newest
 	}
+	// Scaling judges the range too, of readings that never went through here.
+	// Here it keeps what is outside out of the memory: no jump, no window.
 	if !t.valid.Holds(newest.Value) {
 		return d, problem(newest.Load, invalid("it is %s, and its valid range is %s", plain(newest.Value), t.valid))
 	}
@@ -98,6 +100,7 @@ func (d doubts) after(t trust, newest scaling.Reading, through time.Time) (doubt
 	if t.window > 0 {
 		d.samples = t.remember(d.samples, newest)
 		newest.Value, newest.Partial = t.aggregate(d.samples)
+		newest.Drift = said.value - newest.Value
 	}
 	d.inForce = newest
 	return d, newest

@@ -150,6 +150,19 @@ func utter(t *testing.T, word string, at time.Duration) scaling.Reading {
 	return scaling.Reading{Load: "backend", Value: f, At: midday.Add(at)}
 }
 
+// TestDrift: what is made of several values says how far the newest is from it.
+func TestDrift(t *testing.T) {
+	var d doubts
+	var got scaling.Reading
+	for i, c := range []struct{ said, drift float64 }{{2, 0}, {4, 1}, {0.5, -5.0 / 3}} {
+		at := midday.Add(time.Duration(i) * 15 * time.Second)
+		d, got = d.after(trustOf(smooth("avg", time.Minute)), scaling.Reading{Value: c.said, At: at}, at)
+		if math.Abs(got.Drift-c.drift) > 1e-9 {
+			t.Errorf("after %v: value %v, drift %v, want %v", c.said, got.Value, got.Drift, c.drift)
+		}
+	}
+}
+
 // TestPartialWindow: an aggregate leaves something out as long as one of its values does.
 func TestPartialWindow(t *testing.T) {
 	trust, d := trustOf(smooth("avg", 30*time.Second)), doubts{}

@@ -71,34 +71,47 @@ func (in *input) total(l Load, r Reading) float64 {
 	if l.Total {
 		return r.Value
 	}
-	for _, s := range in.Sightings {
-		if s.Load == r.Load && s.At.Equal(r.At) && s.Value == r.Value {
-			return s.Total
-		}
+	return r.Value * float64(in.sighting(in.Observation, r).Ready)
+}
+
+// span returns the least and the most that the load of the whole service may
+// be: a ratio made of several speaks of pods before the newest value's, and a
+// formula's with the time of an old term may speak of those that are ready now.
+func (in *input) span(l Load, v Verdict) (least, most float64) {
+	if l.Total {
+		return v.Total, v.Total
 	}
-	return r.Value * float64(max(1, in.ready()))
+	pods, newest := in.sighting(in.Observation, v.Reading).Ready, v.Value+v.Drift
+	return min(v.Value, newest) * float64(pods), max(v.Value, newest) * float64(max(pods, in.ready()))
 }
 
 // size returns how many replicas one fresh load asks for. It grows only when
 // the load exceeds the band even with all replicas on their way in service, and
-// shrinks only when the load is below the band already.
+// shrinks only when the load is below the band already. It grows by the least
+// that the load may be, and shrinks by the most.
 func (in *input) size(l Load, v Verdict) (int32, string) {
 	n, capacity := in.Replicas, float64(max(1, in.trusted()))
-	coming := v.Total / capacity
-	now := coming
+	less, more := v, v
+	less.Total, more.Total = in.span(l, v)
+	coming := less.Total / capacity
+	now, newest := coming, coming
 	if !l.Total {
-		now = v.Value
+		now, newest = v.Value, v.Value+v.Drift
 	}
 	says := l.Name + " " + number(now)
 	switch {
 	case n == 0 && l.Total && v.Total > 0, coming > l.High:
-		return in.grow(l, v, l.Name+" "+number(max(now, coming)))
+		return in.grow(l, less, l.Name+" "+number(max(now, coming)))
+	case now > l.High && newest <= l.High:
+		return n, fmt.Sprintf("%s is above %s, but its newest value, %s, is not", says, number(l.High), number(newest))
 	case now > l.High && in.starting() == 0:
 		return n, fmt.Sprintf("%s is above %s, but it was read before the newest pods were ready: with them it is %s", says, number(l.High), number(coming))
 	case now > l.High:
 		return n, fmt.Sprintf("%s is above %s, but with %s on the way it will be %s", says, number(l.High), count(in.starting(), "replica"), number(coming))
+	case now < l.Low && newest >= l.Low:
+		return n, fmt.Sprintf("%s is below %s, but its newest value, %s, is not", says, number(l.Low), number(newest))
 	case now < l.Low:
-		return in.shrink(l, v, says)
+		return in.shrink(l, more, says)
 	default:
 		return n, fmt.Sprintf("%s is within %s..%s", says, number(l.Low), number(l.High))
 	}

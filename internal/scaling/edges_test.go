@@ -195,3 +195,60 @@ func TestFallbackEndsWhatWasGivenUp(t *testing.T) {
 		}
 	}
 }
+
+// A ratio speaks of the pods that were ready when it was first seen, also when a
+// newer term of a formula changes its value, and when it was away for a moment.
+func TestAReadingIsCountedOnce(t *testing.T) {
+	read := func(at time.Duration, value float64) Reading {
+		return Reading{Load: "load", Value: value, At: epoch.Add(at)}
+	}
+	for name, c := range map[string]struct {
+		then []Reading // one decision on each, with two pods
+		now  Reading   // with six
+		want int32
+	}{
+		"the same again":            {[]Reading{read(0, 1.9)}, read(0, 1.9), 6},
+		"another term of it":        {[]Reading{read(0, 1.9)}, read(0, 2.7), 9},
+		"back after a failure":      {[]Reading{read(0, 1.9), lost("load")}, read(0, 1.9), 6},
+		"a new one":                 {[]Reading{read(0, 1.9)}, read(time.Second, 1.9), 18},
+		"an older term, and little": {[]Reading{read(0, 1.9)}, read(0, 0.3), 3},
+		"never seen before":         {nil, read(0, 0.3), 3},
+	} {
+		policy := Policy{Min: 1, Max: 40, StartDeadline: time.Minute, Loads: []Load{cautious.Loads[0], cautious.Loads[0]}}
+		policy.Loads[1].Name = "beside"
+		var h History
+		decide := func(pods int, r Reading) Decision {
+			o := Observation{Now: epoch.Add(time.Second), Replicas: int32(pods), Pods: veterans(pods), Readings: []Reading{r, {Load: "beside", Value: 0.1, At: epoch}}}
+			d := Decide(o, policy, h)
+			h = h.After(o, d)
+			return d
+		}
+		for _, r := range c.then {
+			decide(2, r)
+		}
+		if d := decide(6, c.now); d.Loads[0].Demand != c.want {
+			t.Errorf("%s: got %d, want %d: %s", name, d.Loads[0].Demand, c.want, d.Loads[0].Why)
+		}
+	}
+}
+
+// What is made of several values moves replicas only where the newest alone would too.
+func TestTheNewestValueAgrees(t *testing.T) {
+	for name, c := range map[string]struct {
+		value, newest float64
+		want          int32
+	}{
+		"both above":         {0.9, 1.0, 6},
+		"the newest is less": {1.2, 0.9, 6},
+		"only the average":   {0.9, 0.6, 4},
+		"only the newest":    {0.6, 0.9, 4},
+		"both below":         {0.3, 0.2, 2},
+		"the newest is more": {0.2, 0.45, 3},
+		"the average alone":  {0.3, 0.6, 4},
+	} {
+		o := Observation{Now: epoch, Replicas: 4, Pods: veterans(4), Readings: []Reading{{Load: "load", Value: c.value, Drift: c.newest - c.value, At: epoch}}}
+		if v := Decide(o, cautious, History{}).Loads[0]; v.Demand != c.want {
+			t.Errorf("%s: got %d, want %d: %s", name, v.Demand, c.want, v.Why)
+		}
+	}
+}

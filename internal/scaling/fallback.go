@@ -6,18 +6,17 @@ import (
 )
 
 // unread decides for a load without a fresh reading. It holds what there is,
-// until its fallback is due.
+// until its fallback is due. Nobody to ask yet is no failure: it begins no time.
 func (in *input) unread(v Verdict) Verdict {
-	v.Since = in.silentSince(v.Load)
+	v.Since = in.silentSince(v)
 	v.Demand, v.Holds = in.held(), true
 	rule, exists := in.fallback(v.State)
-	silence := in.Now.Sub(v.Since)
-	if !exists || silence < rule.After {
+	if !exists || in.Now.Sub(v.Since) < rule.After {
 		return v
 	}
 	want, says := rule.wants(v.Demand)
 	v.Demand, v.Holds = want, false
-	v.Why = fmt.Sprintf("%s; without a fresh reading for %s the fallback asks for %s", v.Why, brief(silence), says)
+	v.Why = fmt.Sprintf("%s; without a fresh reading for %s the fallback asks for %s", v.Why, brief(rule.After), says)
 	return v
 }
 
@@ -27,12 +26,9 @@ func (in *input) held() int32 {
 	return clamp(int64(in.Replicas) + int64(in.Stock.Given))
 }
 
-// fallback returns the rule for a state. What has not been read yet gives no
-// answer, as what failed. CurrentReplicas is what happens without a rule.
+// fallback returns the rule for a state; Pending has none. CurrentReplicas is
+// what happens without a rule.
 func (in *input) fallback(s State) (Fallback, bool) {
-	if s == Pending {
-		s = Failed
-	}
 	rule, exists := in.Fallbacks[s]
 	return rule, exists && rule.Behavior != FallbackCurrent
 }
@@ -50,9 +46,10 @@ func (f Fallback) wants(current int32) (int32, string) {
 }
 
 // silentSince is since when a load has had no fresh reading, as far as is
-// remembered: a restart counts anew, which only holds the number for longer.
-func (in *input) silentSince(load string) time.Time {
-	if since, known := in.Silent[load]; known {
+// remembered: a restart counts anew, which only holds the number for longer. It
+// is zero while there was nothing but Pending.
+func (in *input) silentSince(v Verdict) time.Time {
+	if since, known := in.Silent[v.Load]; known || v.State == Pending {
 		return since
 	}
 	return in.Now

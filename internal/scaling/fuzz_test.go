@@ -81,6 +81,7 @@ func randomWorld(r *rapid.T) *world {
 		}
 	}
 	w.wakes = rapid.IntRange(1, 3).Draw(r, "wakes")
+	w.average = rapid.SampledFrom([]int{0, 0, 4}).Draw(r, "average")
 	if rapid.Bool().Draw(r, "two") {
 		second := w.policy.Loads[0]
 		second.Name, second.Total = "second", !second.Total

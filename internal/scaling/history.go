@@ -18,7 +18,7 @@ type History struct {
 	Recommendations []Recommendation
 	// Moves are cusme's own moves of the last half hour and more, oldest first.
 	Moves []Move
-	// Sightings remember what each load's newest fresh reading amounted to when it was first seen.
+	// Sightings remember when each load's newest fresh reading was first seen, also while the load gives none.
 	Sightings []Sighting
 	// Silent is since when each load has had no fresh reading, counted from the first decision that found none. A restart
 	// counts anew.
@@ -51,12 +51,13 @@ type Move struct {
 	From, To int32
 }
 
-// A Sighting is a reading's total load, computed with the pods that were ready when it was first seen.
+// A Sighting says of how many pods a reading speaks: those that were ready when
+// it was first seen, at least 1. The time alone tells it from the next one: that
+// of a formula is its oldest term's, and its value changes with any of them.
 type Sighting struct {
 	Load  string
 	At    time.Time
-	Value float64
-	Total float64
+	Ready int32
 }
 
 // unseen reports whether nothing was demanded for longer than the down window:
@@ -64,7 +65,7 @@ type Sighting struct {
 // day. Where polls are further apart than the window is long, the time that a
 // reading is believed says what an outage is.
 func (h History) unseen(now time.Time, p Policy) bool {
-	if len(h.Recommendations) == 0 {
+	if len(h.Recommendations) == 0 || len(h.Sightings) == 0 {
 		return true
 	}
 	longest := p.Down.Window
@@ -96,9 +97,7 @@ func (h History) After(o Observation, d Decision) History {
 	oldest := o.Now.Add(-memory)
 	h.Moves = slices.DeleteFunc(slices.Clone(h.Moves), func(m Move) bool { return m.At.Before(oldest) })
 	h.Silent = silent(d.Loads)
-	if !d.Blind() {
-		h.Sightings = sighted(d.Loads)
-	}
+	h.Sightings = h.sighted(o, d.Loads)
 	if !d.asks() {
 		return h // what there is was not demanded: one failed or partial reading in a window must not hold it
 	}
@@ -107,14 +106,36 @@ func (h History) After(o Observation, d Decision) History {
 	return h
 }
 
-// sighted returns what each fresh reading amounts to.
-func sighted(loads []Verdict) (all []Sighting) {
+// sighted returns the sightings once the loads have been judged. A reading that
+// comes back after a failure, with its own time, is none that was not seen before.
+func (h History) sighted(o Observation, loads []Verdict) (all []Sighting) {
 	for _, v := range loads {
-		if v.State == Fresh && !v.Input {
-			all = append(all, Sighting{Load: v.Load, At: v.At, Value: v.Value, Total: v.Total})
+		old, known := h.lastSighting(v.Load)
+		switch {
+		case v.State == Fresh && !v.Input:
+			all = append(all, h.sighting(o, v.Reading))
+		case known:
+			all = append(all, old)
 		}
 	}
 	return all
+}
+
+// sighting returns the one of a reading: the pods that are ready now, unless it was seen before.
+func (h History) sighting(o Observation, r Reading) Sighting {
+	if s, known := h.lastSighting(r.Load); known && s.At.Equal(r.At) {
+		return s
+	}
+	return Sighting{Load: r.Load, At: r.At, Ready: max(1, o.ready())}
+}
+
+func (h History) lastSighting(load string) (Sighting, bool) {
+	for _, s := range h.Sightings {
+		if s.Load == load {
+			return s, true
+		}
+	}
+	return Sighting{}, false
 }
 
 // silent returns since when each load has had no fresh reading.

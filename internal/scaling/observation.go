@@ -43,6 +43,9 @@ type Reading struct {
 	Value float64
 	// At is when Value was true, by the application's own clock where it says so; zero when there is no good value yet.
 	At time.Time
+	// Drift is how far the newest value is above Value, or below, where Value is made of several; 0 where it is the newest
+	// itself.
+	Drift float64
 	// Problem says how the newest attempt to read went wrong; empty when it went well.
 	Problem State
 	// Message is the sentence behind Problem. Without a problem it is a remark on the value.
@@ -56,7 +59,7 @@ type Reading struct {
 type State string
 
 const (
-	// Pending means that no attempt to read has ended yet.
+	// Pending means that there was nothing to read yet: no attempt has ended, nothing was pushed, or no pod is ready.
 	Pending State = "Pending"
 	// Fresh means that the value may move replicas.
 	Fresh State = "Fresh"
@@ -75,7 +78,8 @@ type Verdict struct {
 	State State
 	// Input says that the load is only a term of other loads' formulas.
 	Input bool
-	// Since is since when the load is known to have had no fresh reading; zero when State is Fresh, and of an input.
+	// Since is since when the load is known to have had no fresh reading; zero when State is Fresh, of an input, and when
+	// there was nothing to read yet.
 	Since time.Time
 	// Total is the load of the whole service, in the load's own unit: a ratio
 	// times the pods that were ready when the reading was first seen, or the

@@ -12,7 +12,8 @@ import (
 const mostRatio = 1e6
 
 // judge returns what a decision at now may make of the reading, and a sentence
-// unless that is Fresh.
+// unless that is Fresh. It trusts nobody to have judged the value before, its
+// range among it: readings may be replayed, and never have gone through load.
 func (r Reading) judge(now time.Time, l Load) (State, string) {
 	switch age := now.Sub(r.At); {
 	case r.Problem != "":

@@ -24,6 +24,7 @@ import (
 //	load 1m 0.9x3 _x2 failed invalid readings a minute apart: as the index, _ for none
 //	load 1m 0.9~x3                   the same, and 2 of 5 pods gave no answer
 //	work 1m 320x3 960x3              the same, as work shared by the ready pods
+//	average 4                        each reading is the mean of so many
 //	also 0.5..0.8 0.9x3 _x2          a second load, read at the same times, each as the index
 //	also input 0.9x3 _x2             the same, as an input
 //	valid 0..10                      what the load can be
@@ -125,6 +126,8 @@ func (w *world) directive(verb string, args []string) (err error) {
 		l.ValidRange.Min, l.ValidRange.Max = a.band()
 	case "fallback":
 		w.fallback(a)
+	case "average":
+		w.average = int(a.int())
 	case "wakes":
 		w.wakes = int(a.int())
 	case "at":

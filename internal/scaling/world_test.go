@@ -27,6 +27,9 @@ type world struct {
 	born     int
 	events   []event
 	blocked  string
+	average  int // how many values make one reading; 0 is one
+	window   []float64
+	heard    int      // the tick of its newest
 	second   []sample // of a second load
 	wakes    int      // decisions on each reading
 	woken    int      // of them made
@@ -98,7 +101,7 @@ func (w *world) listen(o Observation, d Decision) {
 	for _, v := range d.Loads {
 		if _, known := w.silent[v.Load]; v.State == Fresh {
 			delete(w.silent, v.Load)
-		} else if !known {
+		} else if !known && v.State != Pending {
 			w.silent[v.Load] = o.Now
 		}
 	}
@@ -106,8 +109,7 @@ func (w *world) listen(o Observation, d Decision) {
 
 // due is what a load's fallback is to ask for, if anything: the rule in its own words.
 func (w *world) due(o Observation, v Verdict) (least, most int32, due bool) {
-	word := map[State]State{Pending: Failed, Failed: Failed, Invalid: Invalid, Stale: Stale}
-	f, ruled := w.policy.Fallbacks[word[v.State]]
+	f, ruled := w.policy.Fallbacks[v.State]
 	now := o.Replicas + w.history.Stock.Given
 	switch {
 	case v.Input || !ruled || f.Behavior == FallbackCurrent || o.Now.Before(w.silent[v.Load].Add(f.After)):
@@ -287,12 +289,30 @@ func (w *world) reading(l Load, s sample, ready int32) Reading {
 		if w.work {
 			r.Value /= float64(max(1, ready))
 		}
+		w.smooth(&r)
 	}
 	if w.lastOf == nil {
 		w.lastOf = map[string]Reading{}
 	}
 	w.lastOf[l.Name] = r
 	return r
+}
+
+// smooth makes one value of the last ones, however often the newest is looked at.
+func (w *world) smooth(r *Reading) {
+	if w.average == 0 {
+		return
+	}
+	if w.heard < w.tick {
+		w.heard, w.window = w.tick, append(w.window, r.Value)
+		w.window = w.window[max(0, len(w.window)-w.average):]
+	}
+	sum := 0.0
+	for _, v := range w.window {
+		sum += v
+	}
+	r.Value = sum / float64(len(w.window))
+	r.Drift = w.window[len(w.window)-1] - r.Value
 }
 
 // blink makes the first n pods unready, and all others ready again.
