@@ -152,8 +152,8 @@ func TestMissingPods(t *testing.T) {
 		"no address":           {"", unborn, inMemory{"10.0.0.1:8000": good}, "", "such as web-0: the pod has no address yet"},
 		"no IP":                {"", named, inMemory{"10.0.0.1:8000": good, "elsewhere.test:8000": good}, "", `such as web-9: expected the pod's address to be an IP, got "elsewhere.test"`},
 		"unready is not asked": {"", unready, inMemory{"10.0.0.1:8000": good, "10.0.0.2:8000": bad}, "", ""},
-		"no pod":               {"", []Pod{}, inMemory{}, scaling.Failed, "no pod is ready, so there is none to ask"},
-		"no pod is ready":      {"", unready[1:], inMemory{"10.0.0.2:8000": good}, scaling.Failed, "no pod is ready, so there is none to ask"},
+		"no pod":               {"", []Pod{}, inMemory{}, scaling.Pending, "no pod is ready, so there is none to ask"},
+		"no pod is ready":      {"", unready[1:], inMemory{"10.0.0.2:8000": good}, scaling.Pending, "no pod is ready, so there is none to ask"},
 		"not seen yet":         {"", nil, inMemory{}, scaling.Pending, "the pods have not been seen yet"},
 	} {
 		t.Run(name, func(t *testing.T) {
