@@ -26,7 +26,8 @@ type Trust struct {
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",message="maxJump must be a number above 0, such as '0.5'"
 	MaxJump *resource.Quantity `json:"maxJump,omitempty"`
 	// ConfirmZero believes a fall to exactly 0 only when a second reading says so too, because that is what broken
-	// sources say. Default true, and false for a pushed load, which tells its changes once.
+	// sources say. Default true, and false for a pushed load, which tells its changes once, and for an expression, whose
+	// terms are confirmed already.
 	ConfirmZero *bool `json:"confirmZero,omitempty"`
 	// Aggregate makes one value of all those of the last minutes.
 	Aggregate *Aggregate `json:"aggregate,omitempty"`

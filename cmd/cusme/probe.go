@@ -182,7 +182,7 @@ func verdictOf(reports []report) error {
 	asked, wrong := 0, 0
 	for _, r := range reports {
 		for _, l := range r.Loads {
-			if l.Source == "push" {
+			if l.awaited {
 				continue
 			}
 			asked++

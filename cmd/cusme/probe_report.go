@@ -35,6 +35,8 @@ type loadReport struct {
 	Partial string `json:"partial,omitempty"`
 	// Notes say what one reading by itself cannot show.
 	Notes []string `json:"notes,omitempty"`
+
+	awaited bool // pushed, or worked out from what is
 }
 
 type exchangeReport struct {
@@ -64,7 +66,7 @@ type reasonReport struct {
 
 // reportOf tells what was read of a load, and what a decision makes of it.
 func reportOf(s *v1alpha1.LoadScaler, l v1alpha1.Load, t load.Trace, v scaling.Verdict) loadReport {
-	r := loadReport{Name: l.Name, Source: sourceOf(l), State: v.State, Partial: v.Partial, Notes: notesOn(s, l, t.Reading)}
+	r := loadReport{awaited: t.Awaited, Name: l.Name, Source: sourceOf(l), State: v.State, Partial: v.Partial, Notes: notesOn(s, l, t.Reading)}
 	for _, e := range t.Exchanges {
 		r.Exchanges = append(r.Exchanges, exchangeReport{e.Method, e.URL, e.Header, e.Status, e.ContentType, e.Size, e.Excerpt})
 	}

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/load"
 	"cusme.dev/cusme/internal/scaling"
 )
 
@@ -175,5 +176,5 @@ func quantity(q *resource.Quantity, otherwise float64) float64 {
 	if q == nil {
 		return otherwise
 	}
-	return q.AsApproximateFloat64()
+	return load.Nearest(*q)
 }

@@ -2,6 +2,7 @@ package load
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -68,11 +69,14 @@ func combine(by string, values []float64) float64 {
 		ranked := slices.Sorted(slices.Values(values))
 		return ranked[(9*len(ranked)+9)/10-1]
 	default:
-		// Each part by itself stays finite. Rounding must not lead out of the values.
-		mean := 0.0
-		for _, v := range values {
-			mean += v / float64(len(values))
+		mean := combine("sum", values) / float64(len(values))
+		if math.IsInf(mean, 1) { // each part by itself stays finite
+			mean = 0
+			for _, v := range values {
+				mean += v / float64(len(values))
+			}
 		}
+		// Rounding must not lead out of the values.
 		return min(max(mean, slices.Min(values)), slices.Max(values))
 	}
 }

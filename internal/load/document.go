@@ -18,6 +18,7 @@ type document struct {
 	headers      map[string]string
 	number       *float64 // in place of a body
 	partial      string
+	muted        func(string) string // nil: nothing is hidden
 	received, at time.Time
 	err          error
 }
@@ -27,7 +28,7 @@ func understand(a answer, err error) document {
 	if err != nil {
 		return document{err: err}
 	}
-	d := document{number: a.number, partial: a.partial, received: a.received, at: a.at}
+	d := document{number: a.number, partial: a.partial, muted: a.muted, received: a.received, at: a.at}
 	if a.number != nil {
 		return d
 	}

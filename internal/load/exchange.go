@@ -46,6 +46,8 @@ type Trace struct {
 	Reading scaling.Reading
 	// Exchanges in their order; none where nothing is asked.
 	Exchanges []Exchange
+	// Awaited loads, or a term of theirs, are pushed: nobody can ask for them.
+	Awaited bool
 }
 
 // Probe reads each of a scaler's sources once, all at the same time and each
@@ -67,12 +69,25 @@ func Probe(ctx context.Context, sources []Source, pods []Pod, o Options) []Trace
 			r := &recorder{}
 			newest := s.read(context.WithValue(ctx, recorderKey{}, r), around)
 			_, newest = doubts{}.after(s.trust, newest, newest.At)
-			traces[i] = Trace{newest, r.all()}
+			traces[i] = Trace{Reading: newest, Exchanges: r.all()}
 		})
 	}
 	running.Wait()
 	workOut(sources, traces)
+	for i, s := range sources {
+		traces[i].Awaited = s.awaited(sources)
+	}
 	return traces
+}
+
+// awaited reports whether the source, or a term of it among the others, is pushed.
+func (s Source) awaited(beside []Source) bool {
+	if _, pushed := s.from.(pushAddress); pushed {
+		return true
+	}
+	return slices.ContainsFunc(beside, func(o Source) bool {
+		return o.from != nil && s.formula.uses(o.load) && o.awaited(nil)
+	})
 }
 
 // workOut fills in the traces of formulas.

@@ -83,10 +83,15 @@ func formulaEnvironment(there []term) (*cel.Env, error) {
 	return cel.NewEnv(options...)
 }
 
+// reserved are the words that CEL keeps for itself, as far as they are in
+// lower-case letters (cel-spec, langdef.md, "Syntax").
+var reserved = strings.Fields(`as break const continue else false for function if import in let loop namespace null
+	package return true var void while`)
+
 // identifier reports whether CEL reads the load's name as one. Names are
 // lower-case letters, digits and hyphens.
 func (t term) identifier() bool {
-	return t.load != allLoads && !strings.Contains(t.load, "-") && strings.Trim(t.load[:min(1, len(t.load))], "0123456789") != ""
+	return !slices.Contains(reserved, t.load) && t.load != allLoads && !strings.Contains(t.load, "-") && strings.Trim(t.load[:min(1, len(t.load))], "0123456789") != ""
 }
 
 // written is how a formula writes the load.

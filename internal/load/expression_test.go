@@ -196,12 +196,14 @@ func TestFormulaFollows(t *testing.T) {
 	})
 }
 
-// TestFormulaFallsToZero: two terms that are read once each are not two opinions.
+// TestFormulaFallsToZero: two terms that are read once each are not two opinions,
+// where they are wanted.
 func TestFormulaFallsToZero(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, "a", "b")
 		a, b, score := loadOf("a", "a", "body.load"), loadOf("b", "b", "body.load"), formulaOf("score", "a * b")
-		a.ConfirmZero, b.ConfirmZero = new(bool), new(bool)
+		confirmed := true
+		a.ConfirmZero, b.ConfirmZero, score.ConfirmZero = new(bool), new(bool), &confirmed
 		s.follow(t, "scaler", nil, a, b, score)
 		wait(2 * interval)
 		s.expect(t, "scaler", "a 0.5", "b 0.5", "score 0.25")

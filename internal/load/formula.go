@@ -21,6 +21,11 @@ type term struct {
 	staleAfter time.Duration // 0 where the load does not say; then the formula's own is what counts
 }
 
+// uses reports whether a load is one of the terms.
+func (f formula) uses(load string) bool {
+	return slices.ContainsFunc(f.terms, func(t term) bool { return t.load == load })
+}
+
 // same reports whether two formulas work out the same.
 func (f formula) same(o formula) bool {
 	return f.text == o.text && slices.Equal(f.terms, o.terms)

@@ -172,7 +172,7 @@ func (e *httpEndpoint) ask(ctx context.Context, within time.Duration) (answer, e
 		return answer{}, err
 	}
 	received := time.Now()
-	return answer{body: got.body, format: e.format, header: got.header, received: received, at: answeredAt(response.Header, asked, received)}, nil
+	return answer{body: got.body, format: e.format, header: got.header, muted: e.muted, received: received, at: answeredAt(response.Header, asked, received)}, nil
 }
 
 // request is what to ask. Headers and credentials are the transport's to add.

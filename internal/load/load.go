@@ -181,7 +181,7 @@ func after(last, newest scaling.Reading) scaling.Reading {
 
 // same reports whether two sources read the same number for the same load.
 func (s Source) same(o Source) bool {
-	return s.load == o.load && s.from == o.from && s.texts() == o.texts() && s.formula.same(o.formula)
+	return s.load == o.load && lasting(s.from) == lasting(o.from) && s.texts() == o.texts() && s.formula.same(o.formula)
 }
 
 // An address says where answers come from. Its values are comparable: loads
@@ -221,6 +221,8 @@ type answer struct {
 	number *float64
 	// partial says what is missing of the whole, in a sentence; empty when nothing is.
 	partial string
+	// muted hides the secrets that were sent, in a text that repeats the answer; nil where none are.
+	muted func(string) string
 	// received is when its last byte came, by cusme's clock.
 	received time.Time
 	// at is when it was true as far as the transport says, never after received.

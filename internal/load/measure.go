@@ -160,11 +160,14 @@ func (e expression) eval(d document) (ref.Val, error) {
 	if err == nil {
 		return out, nil
 	}
-	hint := ""
+	said, hint := err.Error(), ""
+	if d.muted != nil {
+		said = d.muted(said)
+	}
 	if strings.Contains(err.Error(), "no such overload") {
 		hint = "; numbers of the answer are doubles: write 100.0, not 100, beside them"
 	}
-	return nil, invalid("%s: %s%s", e.field, printable(err.Error(), sentenceLimit), hint)
+	return nil, invalid("%s: %s%s", e.field, printable(said, sentenceLimit), hint)
 }
 
 // number evaluates to a number that a load can be.

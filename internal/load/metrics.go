@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -134,11 +133,7 @@ func (e *metricsEndpoint) ask(ctx context.Context, within time.Duration) (answer
 	if e.broken != nil {
 		return answer{}, failed("%s cannot be asked: %w", e.shown, e.hushed(e.broken))
 	}
-	got, err := e.read(ctx, within)
-	if err != nil {
-		e.metric = "" // the API may be served in another version next time
-	}
-	return got, err
+	return e.read(ctx, within)
 }
 
 // read finds out where the metric is, and asks for it.
@@ -153,6 +148,9 @@ func (e *metricsEndpoint) read(ctx context.Context, within time.Duration) (answe
 	var values metricValues
 	err := e.fetch(ctx, within, e.metric, &values)
 	if refused := (refusal{}); errors.As(err, &refused) {
+		if refused.code == http.StatusNotFound {
+			e.metric = "" // the API may be served in another version next time
+		}
 		return answer{}, e.explained(refused)
 	}
 	if err != nil {
@@ -333,11 +331,7 @@ func (v metricValues) sum(received time.Time) (sum float64, at time.Time, err er
 		if item.Value.Cmp(most) >= 0 {
 			return 0, at, invalid("gave a number without bounds, expected one below %s", most.String())
 		}
-		nearest, err := strconv.ParseFloat(item.Value.AsDec().String(), 64) // AsApproximateFloat64 makes 0.8300000000000001 of 0.83
-		if err != nil {
-			return 0, at, invalid("gave a number that cannot be read: %w", err)
-		}
-		f, err := sound(nearest, "gave")
+		f, err := sound(Nearest(item.Value), "gave")
 		if err != nil {
 			return 0, at, err
 		}

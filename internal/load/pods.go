@@ -209,6 +209,9 @@ func (e *podsEndpoint) survey(ctx context.Context, within time.Duration, pods []
 		},
 		func(heard echo) {
 			value, err := 0.0, heard.err
+			if err == nil && ctx.Err() != nil {
+				err = failed("the time that all the pods had together was over") // it waited for an expensive expression
+			}
 			if err == nil {
 				value, err = e.number(heard.answer)
 			}

@@ -141,16 +141,28 @@ func try(ctx context.Context, e endpoint, within time.Duration) attempt {
 }
 
 // deliver tells everybody who subscribed what an attempt brought. The answer is
-// parsed once, and no lock is held meanwhile.
+// parsed once, and each expression evaluated once; no lock is held meanwhile.
 func (r *Readings) deliver(p *poller, a attempt) {
 	r.mu.Lock()
 	p.latest = a
 	subs := slices.Collect(maps.Keys(p.subs))
 	r.mu.Unlock()
-	d := understand(a.answer, a.err)
+	d, known := understand(a.answer, a.err), map[[2]string]scaling.Reading{}
 	for _, s := range subs {
-		r.settle(s, a.number, d)
+		r.settle(s, a.number, s.source.once(d, known))
 	}
+}
+
+// once says what the source makes of a document, unless another one that makes
+// the same of it has.
+func (s Source) once(d document, known map[[2]string]scaling.Reading) scaling.Reading {
+	r, ok := known[s.texts()]
+	if !ok {
+		r = s.reading(d)
+		known[s.texts()] = r
+	}
+	r.Load = s.load
+	return r
 }
 
 // catchUp gives a subscription the latest attempt of a poller that was there
@@ -160,14 +172,14 @@ func (r *Readings) catchUp(s *subscription) {
 	a := s.poller.latest
 	r.mu.Unlock()
 	if a.number > 0 {
-		r.settle(s, a.number, understand(a.answer, a.err))
+		r.settle(s, a.number, s.source.reading(understand(a.answer, a.err)))
 	}
 }
 
-// settle makes a subscription's reading of an attempt, unless it has a newer
-// one: a joiner catches up while the next answer may already be arriving.
-func (r *Readings) settle(s *subscription, number int, d document) {
-	newest := s.source.reading(d)
+// settle makes newest, which is of an attempt, a subscription's reading, unless
+// it has a newer one: a joiner catches up while the next answer may already be
+// arriving.
+func (r *Readings) settle(s *subscription, number int, newest scaling.Reading) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if number <= s.judged {

@@ -45,7 +45,7 @@ func openProbe(spec v1alpha1.Busy) (probe, error) {
 	if spec.Metric != nil {
 		q.metric = spec.Metric.Name
 		if above := spec.Metric.Above; above != nil {
-			q.above = above.AsApproximateFloat64()
+			q.above = Nearest(*above)
 		}
 	}
 	if err := q.check(); err != nil || q.value == "" {

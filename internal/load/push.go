@@ -126,6 +126,16 @@ const (
 	wholeInterval = 24 * time.Hour
 )
 
+// lasting is where answers come from, without how long the first is waited for:
+// another patience makes no difference to the load.
+func lasting(from address) address {
+	if a, ok := from.(pushAddress); ok {
+		a.patience = 0
+		return a
+	}
+	return from
+}
+
 // openPush waits for a load's first letter as long as for every later one.
 func openPush(p place, load string) (Source, error) {
 	a := pushAddress{scaler: p.scaler, load: load}

@@ -152,7 +152,7 @@ func (r *Readings) subscribe(scaler string, p plan) (added []*subscription, err 
 	f.spec, f.subs = p.spec, make([]*subscription, len(p.sources))
 	for i, source := range p.sources {
 		kept := slices.IndexFunc(old, func(s *subscription) bool { return s.source.same(source) })
-		if kept >= 0 && old[kept].interval == p.interval && old[kept].source.within() == source.within() && old[kept].source.trust == source.trust {
+		if kept >= 0 && old[kept].source.from == source.from && old[kept].interval == p.interval && old[kept].source.within() == source.within() && old[kept].source.trust == source.trust {
 			f.subs[i] = old[kept]
 			continue
 		}

@@ -177,7 +177,7 @@ func TestOlderAttemptChangesNothing(t *testing.T) {
 		woken := 0
 		s.follow(t, "scaler", func() { woken++ }, loadOf("backend", "a", "body.load"))
 		wait(interval)
-		s.settle(s.scalers["scaler"].subs[0], 1, understand(answer{body: []byte(`{"load": 9}`)}, nil))
+		s.settle(s.scalers["scaler"].subs[0], 1, scaling.Reading{Load: "backend", Value: 9, At: time.Now()})
 		synctest.Wait()
 		s.expect(t, "scaler", "backend 0.5")
 		if woken != 2 {

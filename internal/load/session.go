@@ -65,6 +65,7 @@ type session struct {
 func (e *externalEndpoint) open(ctx context.Context) error {
 	secrets, err := e.secrets(ctx)
 	if err != nil {
+		e.close() // its stream must not go on with credentials that were taken back
 		return err
 	}
 	if e.session != nil && maps.Equal(e.session.secrets, secrets) {

@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -28,7 +29,7 @@ type trust struct {
 }
 
 func trustOf(l v1alpha1.Load) trust {
-	t := trust{valid: scaling.Range{Max: math.Inf(1)}, confirmZero: l.Push == nil}
+	t := trust{valid: scaling.Range{Max: math.Inf(1)}, confirmZero: l.Push == nil && l.Expression == ""}
 	if l.ConfirmZero != nil {
 		t.confirmZero = *l.ConfirmZero
 	}
@@ -49,7 +50,14 @@ func float(q *resource.Quantity, otherwise float64) float64 {
 	if q == nil {
 		return otherwise
 	}
-	return q.AsApproximateFloat64()
+	return Nearest(*q)
+}
+
+// Nearest returns the float that is nearest to a quantity, which its own
+// AsApproximateFloat64 does not: it makes 0.8300000000000001 of 0.83.
+func Nearest(q resource.Quantity) float64 {
+	f, _ := strconv.ParseFloat(q.AsDec().String(), 64) // decimals are always understood; the only error is a range, and comes with ±Inf
+	return f
 }
 
 // doubts is what has to be remembered of a load's values to judge the next one.

@@ -270,6 +270,7 @@ func TestCombine(t *testing.T) {
 	}{
 		{"", []float64{3, 1, 2}, 2},
 		{"avg", []float64{0.1, 0.1, 0.1}, 0.1},
+		{"avg", []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20}, 10.5},
 		{"avg", []float64{math.MaxFloat64, math.MaxFloat64}, math.MaxFloat64},
 		{"max", []float64{3, 1, 2}, 3},
 		{"sum", []float64{3, 1, 2}, 6},
