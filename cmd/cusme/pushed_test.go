@@ -40,7 +40,7 @@ func TestPushedLoads(t *testing.T) {
 	replicas := []*process{c.replica(t, kubeconfig), c.replica(t, kubeconfig)}
 	replicas[0].says(t, "receiving pushed loads")
 	replicas[1].says(t, "receiving pushed loads")
-	webui := sender{token: c.TokenFor(t, "aicloud", "webui"), path: "aicloud/webui", client: c.applicationClient(t)}
+	webui := sender{token: c.tokenToPush(t, "aicloud", "webui"), path: "aicloud/webui", client: c.applicationClient(t)}
 
 	t.Run("either replica takes a load", func(t *testing.T) {
 		before := 2
@@ -208,13 +208,13 @@ func (s sender) floods(t *testing.T, r *process) error {
 // mayPush holds both replicas to who may send, with real tokens.
 func (c cluster) mayPush(t *testing.T, webui sender, replicas []*process) {
 	stranger, gone, elsewhere, admin := webui, webui, webui, webui
-	stranger.token = c.TokenFor(t, "aicloud", "stranger")
-	gone.token = c.TokenFor(t, "aicloud", "gone")
+	stranger.token = c.tokenToPush(t, "aicloud", "stranger")
+	gone.token = c.tokenToPush(t, "aicloud", "gone")
 	c.kubectl(t, "delete", "serviceaccount", "gone", "-n", "aicloud")
-	elsewhere.token = c.tokenForAudience(t, "aicloud", "webui", "https://elsewhere.test")
-	admin.token = c.TokenFor(t, "aicloud", "admin")
+	elsewhere.token = c.TokenFor(t, "aicloud", "webui")
+	admin.token = c.tokenToPush(t, "aicloud", "admin")
 	c.kubectl(t, "create", "clusterrolebinding", "pusher", "--clusterrole=cluster-admin", "--serviceaccount=aicloud:admin")
-	c.eventuallyMay(t, bearing(c.Config(), admin.token), authorizationv1.ResourceAttributes{Group: "cusme.dev", Resource: "loadscalers", Subresource: "readings", Verb: "create", Namespace: "bank"}, true)
+	c.eventuallyMay(t, bearing(c.Config(), c.TokenFor(t, "aicloud", "admin")), authorizationv1.ResourceAttributes{Group: "cusme.dev", Resource: "loadscalers", Subresource: "readings", Verb: "create", Namespace: "bank"}, true)
 
 	good := `{"load": "backend", "value": 0.65}`
 	for name, s := range map[string]struct {
@@ -230,7 +230,7 @@ func (c cluster) mayPush(t *testing.T, webui sender, replicas []*process) {
 		"an account without the right": {stranger, "aicloud/webui", good, 403, "system:serviceaccount:aicloud:stranger may not"},
 		"the same, of no LoadScaler":   {stranger, "aicloud/none", good, 403, "system:serviceaccount:aicloud:stranger may not"},
 		"an account that is gone":      {gone, "aicloud/webui", good, 401, "not known to the API server"},
-		"a token for another audience": {elsewhere, "aicloud/webui", good, 401, "not known to the API server"},
+		"a token for the API server":   {elsewhere, "aicloud/webui", good, 401, "not known to the API server"},
 		"garbage":                      {sender{token: "hush.hush.hush", client: webui.client}, "aicloud/webui", good, 401, "not known"},
 		"no token":                     {sender{client: webui.client}, "aicloud/webui", good, 401, "expected the header Authorization"},
 		"no LoadScaler, told who may":  {admin, "bank/webui", good, 404, "there is no LoadScaler webui in namespace bank"},
@@ -259,10 +259,10 @@ func bearing(config *rest.Config, token string) *rest.Config {
 	return out
 }
 
-// tokenForAudience is good for somebody else only.
-func (c cluster) tokenForAudience(t *testing.T, namespace, account, audience string) string {
+// tokenToPush is good for sending loads only: config/push has --push-audience.
+func (c cluster) tokenToPush(t *testing.T, namespace, account string) string {
 	t.Helper()
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{audience}}}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"cusme-push"}}}
 	token, err := client(t, c.Config()).CoreV1().ServiceAccounts(namespace).CreateToken(t.Context(), account, request, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -32,6 +32,9 @@ type Options struct {
 	CertFile, KeyFile string
 	// Hosts are names and IP addresses that its own certificate is for, beside that of the Service.
 	Hosts []string
+	// Audience that senders' tokens must be for, such as cusme-push: then they are no credential for the API server. Empty
+	// is the API server's own, as of the token in every pod.
+	Audience string
 	// Namespace of the Service, and of the Secret and the ConfigMap with the authority of its own certificates.
 	Namespace string
 
@@ -137,7 +140,7 @@ func New(o Options) (*Receiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	judge, err := newReviews(client)
+	judge, err := newReviews(client, o.Audience)
 	if err != nil {
 		return nil, err
 	}

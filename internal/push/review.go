@@ -38,9 +38,11 @@ var onceMore = wait.Backoff{Duration: 250 * time.Millisecond, Jitter: 0.2, Steps
 type reviews struct {
 	tokens authenticator.Token
 	rights authorizer.Authorizer
+	// audiences that tokens must be for; none is the API server's own.
+	audiences authenticator.Audiences
 }
 
-func newReviews(client kubernetes.Interface) (*reviews, error) {
+func newReviews(client kubernetes.Interface, audience string) (*reviews, error) {
 	noted := tokenreview.AuthenticatorMetrics{
 		RecordRequestTotal:   noteStatus,
 		RecordRequestLatency: metrics.NoopRequestMetrics{}.RecordRequestLatency,
@@ -54,11 +56,18 @@ func newReviews(client kubernetes.Interface) (*reviews, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reviews{cache.New(verdicts{tokens}, false, trusted, distrusted), rights}, nil
+	r := &reviews{tokens: cache.New(verdicts{tokens}, false, trusted, distrusted), rights: rights}
+	if audience != "" {
+		r.audiences = authenticator.Audiences{audience}
+	}
+	return r, nil
 }
 
-// who implements judge. A token for the API server itself will do: its default audience.
+// who implements judge.
 func (r *reviews) who(ctx context.Context, token string) (user.Info, error) {
+	if len(r.audiences) > 0 {
+		ctx = authenticator.WithAudiences(ctx, r.audiences)
+	}
 	answer, known, err := r.tokens.AuthenticateToken(ctx, token)
 	if err != nil {
 		return nil, err

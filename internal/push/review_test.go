@@ -43,7 +43,7 @@ func (o *office) reviews(t *testing.T) *reviews {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := newReviews(client)
+	r, err := newReviews(client, "")
 	if err != nil {
 		t.Fatal(err)
 	}
