@@ -14,9 +14,7 @@ import (
 	"testing"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"cusme.dev/cusme/internal/clustertest"
@@ -40,7 +38,7 @@ func TestPushedLoads(t *testing.T) {
 	replicas := []*process{c.replica(t, kubeconfig), c.replica(t, kubeconfig)}
 	replicas[0].says(t, "receiving pushed loads")
 	replicas[1].says(t, "receiving pushed loads")
-	webui := sender{token: c.tokenToPush(t, "aicloud", "webui"), path: "aicloud/webui", client: c.applicationClient(t)}
+	webui := sender{token: c.TokenFor(t, "aicloud", "webui", pushing), path: "aicloud/webui", client: c.applicationClient(t)}
 
 	t.Run("either replica takes a load", func(t *testing.T) {
 		before := 2
@@ -205,14 +203,17 @@ func (s sender) floods(t *testing.T, r *process) error {
 	return fmt.Errorf("not limited within %s", patience)
 }
 
+// pushing is the audience that config/push wants of tokens.
+const pushing = "cusme-push"
+
 // mayPush holds both replicas to who may send, with real tokens.
 func (c cluster) mayPush(t *testing.T, webui sender, replicas []*process) {
 	stranger, gone, elsewhere, admin := webui, webui, webui, webui
-	stranger.token = c.tokenToPush(t, "aicloud", "stranger")
-	gone.token = c.tokenToPush(t, "aicloud", "gone")
+	stranger.token = c.TokenFor(t, "aicloud", "stranger", pushing)
+	gone.token = c.TokenFor(t, "aicloud", "gone", pushing)
 	c.kubectl(t, "delete", "serviceaccount", "gone", "-n", "aicloud")
 	elsewhere.token = c.TokenFor(t, "aicloud", "webui")
-	admin.token = c.tokenToPush(t, "aicloud", "admin")
+	admin.token = c.TokenFor(t, "aicloud", "admin", pushing)
 	c.kubectl(t, "create", "clusterrolebinding", "pusher", "--clusterrole=cluster-admin", "--serviceaccount=aicloud:admin")
 	c.eventuallyMay(t, bearing(c.Config(), c.TokenFor(t, "aicloud", "admin")), authorizationv1.ResourceAttributes{Group: "cusme.dev", Resource: "loadscalers", Subresource: "readings", Verb: "create", Namespace: "bank"}, true)
 
@@ -257,17 +258,6 @@ func bearing(config *rest.Config, token string) *rest.Config {
 	out := rest.AnonymousClientConfig(config)
 	out.BearerToken = token
 	return out
-}
-
-// tokenToPush is good for sending loads only: config/push has --push-audience.
-func (c cluster) tokenToPush(t *testing.T, namespace, account string) string {
-	t.Helper()
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"cusme-push"}}}
-	token, err := client(t, c.Config()).CoreV1().ServiceAccounts(namespace).CreateToken(t.Context(), account, request, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token.Status.Token
 }
 
 func (c cluster) replicas(t *testing.T, deployment string) int {

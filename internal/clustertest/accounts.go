@@ -13,15 +13,17 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 )
 
-// TokenFor returns a token of a ServiceAccount, good for an hour, and makes the ServiceAccount if there is none.
-func (c *Cluster) TokenFor(t testing.TB, namespace, serviceAccount string) string {
+// TokenFor returns a token of a ServiceAccount, good for an hour, and makes the ServiceAccount if there is none. Without
+// audiences it is for the API server.
+func (c *Cluster) TokenFor(t testing.TB, namespace, serviceAccount string, audiences ...string) string {
 	t.Helper()
 	accounts := c.client(t).CoreV1().ServiceAccounts(namespace)
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: serviceAccount}}
 	if _, err := accounts.Create(t.Context(), account, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		t.Fatalf("make ServiceAccount %s/%s: %v", namespace, serviceAccount, err)
 	}
-	token, err := accounts.CreateToken(t.Context(), serviceAccount, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: audiences}}
+	token, err := accounts.CreateToken(t.Context(), serviceAccount, request, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatalf("token of ServiceAccount %s/%s: %v", namespace, serviceAccount, err)
 	}
