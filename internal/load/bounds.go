@@ -168,6 +168,10 @@ func unavailable(operator string) ref.Val {
 // matched with a pattern. That is some 100 ns each.
 type costs struct{}
 
+// zoneUnits is what a time zone costs by its name: its file is read each time,
+// which takes as long as a hundred steps.
+const zoneUnits = 100
+
 // CallCost charges one call.
 func (costs) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint64 {
 	units := uint64(1)
@@ -176,6 +180,8 @@ func (costs) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint6
 		units += extent(args[1]) * (1 + extent(args[0]))
 	case function == overloads.Matches && len(args) > 0:
 		units += 100 * extent(args[0])
+	case len(args) == 2 && args[0].Type() == types.TimestampType && args[1].Type() == types.StringType:
+		units += zoneUnits
 	case function == overloads.TypeConvertDyn:
 		// It is the same value.
 	case function == overloads.Size && len(args) > 0 && isNested(args[0]):
