@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// removalOrder returns the pods in the order in which a ReplicaSet controller
+// RemovalOrder returns the pods in the order in which a ReplicaSet controller
 // would remove them at the given time: the order of ActivePodsWithRanks in
 // Kubernetes 1.37's pkg/controller/controller_utils.go. Pods that it tells
 // apart by nothing keep an order by name, for want of a better guess.
-func removalOrder(pods []Pod, at time.Time) []Pod {
+func RemovalOrder(pods []Pod, at time.Time) []Pod {
 	crowd := crowding(pods)
 	sorted := slices.Clone(pods)
 	slices.SortStableFunc(sorted, func(a, b Pod) int {

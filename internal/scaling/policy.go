@@ -14,6 +14,8 @@ type Policy struct {
 	// Fallbacks say, for Stale, Failed and Invalid, what a load asks for that has had no fresh reading for long. In a
 	// state without one it holds the number, for however long.
 	Fallbacks map[State]Fallback
+	// Objective sizes the target for a wait; nil goes by the loads' bands.
+	Objective *Objective
 	// Step gives fixed steps; nil sizes moves by the load.
 	Step *FixedStep
 	// Up and Down pace moves in their direction.
@@ -45,6 +47,14 @@ type Load struct {
 	StaleAfter time.Duration
 	// ValidRange is what values can be at all; nil for whatever any load can be.
 	ValidRange *Range
+}
+
+// An Objective is how long people may wait: the given share of requests is to wait no longer than that.
+type Objective struct {
+	// Wait is the longest wait that is good enough, above 0.
+	Wait time.Duration
+	// Percentile is the share of requests to which that is promised, in percent: 50 to 99.9.
+	Percentile float64
 }
 
 // A Range bounds a value. Both ends belong to it; Max may be infinite.

@@ -49,7 +49,7 @@ func (in *input) sorted() []Pod {
 		slices.SortStableFunc(pods, func(a, b Pod) int { return cmp.Compare(b.Ordinal, a.Ordinal) })
 		return pods
 	default:
-		return removalOrder(active(in.Pods), in.Now)
+		return RemovalOrder(active(in.Pods), in.Now)
 	}
 }
 

@@ -177,7 +177,7 @@ func (w *world) settle(at time.Time) {
 	}
 	if surplus := len(active(w.pods)) - int(w.replicas); surplus > 0 {
 		left := slices.DeleteFunc(slices.Clone(w.pods), func(p Pod) bool { return !p.Leaving })
-		w.pods = append(left, w.removalOrder(active(w.pods), at)[surplus:]...)
+		w.pods = append(left, w.RemovalOrder(active(w.pods), at)[surplus:]...)
 	}
 	slices.SortFunc(w.pods, func(a, b Pod) int { return cmp.Compare(a.Name, b.Name) })
 }
@@ -212,8 +212,8 @@ func (w *world) birth(at time.Time) Pod {
 	return p
 }
 
-// removalOrder is how the target's own controller sorts the pods.
-func (w *world) removalOrder(pods []Pod, at time.Time) []Pod {
+// RemovalOrder is how the target's own controller sorts the pods.
+func (w *world) RemovalOrder(pods []Pod, at time.Time) []Pod {
 	if w.order == OrderOrdinal {
 		slices.SortFunc(pods, func(a, b Pod) int { return cmp.Compare(b.Ordinal, a.Ordinal) })
 		return pods
