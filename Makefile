@@ -51,10 +51,11 @@ soak: bin/localcluster ## Run the long versions of the acceptance tests, about 1
 FUZZTIME ?= 60s
 
 .PHONY: fuzz
-fuzz: ## Feed random answers and expressions to the sources for FUZZTIME (60s) each, and random worlds to decisions
+fuzz: ## Feed random answers and expressions to the sources for FUZZTIME (60s) each, random worlds to decisions, and random traces
 	go test -timeout 30m -run '^$$' -fuzz '^FuzzHTTPAnswer$$' -fuzztime $(FUZZTIME) ./internal/load
 	go test -timeout 30m -run '^$$' -fuzz '^FuzzValue$$' -fuzztime $(FUZZTIME) ./internal/load
 	go test -timeout 30m -run '^$$' -fuzz '^FuzzDecide$$' -fuzztime 20s ./internal/scaling
+	go test -timeout 30m -run '^$$' -fuzz '^FuzzTrace$$' -fuzztime 20s ./internal/simulate
 
 # Of localcluster only the formatting is checked, for the same reason as above.
 .PHONY: lint

@@ -25,6 +25,8 @@ type Request struct {
 // A Trace is a demand that can be replayed any number of times.
 type Trace struct {
 	Name string
+	// Span is within when its requests arrive; 0 where that is not known.
+	Span time.Duration
 	// Requests yields the requests by time of arrival. An error ends them. The
 	// same seed gives the same requests: it is for what a trace leaves open,
 	// such as the moments within a bin.
