@@ -89,7 +89,7 @@ func (p *prober) run(ctx context.Context) error {
 	if err := p.check(); err != nil {
 		return misuseError{err, `"cusme probe --help" explains the flags`}
 	}
-	scalers, err := p.scalers()
+	scalers, err := scalerFile{path: p.file, stdin: p.stdin, namespace: p.namespace}.scalers()
 	if err != nil {
 		return misuseError{err, ""}
 	}

@@ -46,6 +46,10 @@ type Pod struct {
 	Ended bool
 }
 
+// MarkedCost is the deletion cost of pods that are to go: just below 0, which
+// is what pods without a cost count as.
+const MarkedCost = -1
+
 // Busy is whether a pod works on a request. The zero value says that nobody knows.
 type Busy string
 

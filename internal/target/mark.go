@@ -2,6 +2,7 @@ package target
 
 import (
 	"encoding/json"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -17,8 +18,8 @@ const (
 	busyAnnotation = "cusme.dev/busy"
 )
 
-// markedCost is just below 0, which is what pods without a cost count as.
-var markedCost = "-1"
+// markedCost is scaling.MarkedCost as an annotation.
+var markedCost = strconv.Itoa(scaling.MarkedCost)
 
 // marked reports whether a pod's deletion cost is cusme's own.
 func marked(p *corev1.Pod) bool {

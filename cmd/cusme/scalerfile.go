@@ -17,10 +17,19 @@ import (
 	"cusme.dev/cusme/api/v1alpha1"
 )
 
-// scalers reads the LoadScalers of the file. A field that does not exist is an
-// error: cusme would otherwise show what it makes of something else.
-func (p *prober) scalers() (found []*v1alpha1.LoadScaler, err error) {
-	text, err := p.text()
+// A scalerFile holds LoadScalers, among other objects perhaps.
+type scalerFile struct {
+	// path is where it is; - is stdin.
+	path  string
+	stdin io.Reader
+	// namespace is that of LoadScalers that name none.
+	namespace string
+}
+
+// scalers reads the LoadScalers of the file, at least one. A field that does
+// not exist is an error: cusme would otherwise show what it makes of something else.
+func (f scalerFile) scalers() (found []*v1alpha1.LoadScaler, err error) {
+	text, err := f.text()
 	if err != nil {
 		return nil, err
 	}
@@ -31,27 +40,39 @@ func (p *prober) scalers() (found []*v1alpha1.LoadScaler, err error) {
 			break
 		}
 		if err == nil {
-			found, err = p.add(found, document)
+			found, err = f.add(found, document)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: document %d: %w", p.file, number, err)
+			return nil, fmt.Errorf("%s: document %d: %w", f.path, number, err)
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%s: expected a LoadScaler of %s, found none", p.file, v1alpha1.GroupVersion)
+		return nil, fmt.Errorf("%s: expected a LoadScaler of %s, found none", f.path, v1alpha1.GroupVersion)
 	}
 	return found, nil
 }
 
-func (p *prober) text() ([]byte, error) {
-	if p.file == "-" {
-		return io.ReadAll(p.stdin)
+// only reads the LoadScaler of a file that holds no other.
+func (f scalerFile) only() (*v1alpha1.LoadScaler, error) {
+	found, err := f.scalers()
+	if err != nil {
+		return nil, err
 	}
-	return os.ReadFile(p.file)
+	if len(found) > 1 {
+		return nil, fmt.Errorf("%s: expected one LoadScaler, found %d", f.path, len(found))
+	}
+	return found[0], nil
+}
+
+func (f scalerFile) text() ([]byte, error) {
+	if f.path == "-" {
+		return io.ReadAll(f.stdin)
+	}
+	return os.ReadFile(f.path)
 }
 
 // add understands a document, if it is a LoadScaler.
-func (p *prober) add(found []*v1alpha1.LoadScaler, document []byte) ([]*v1alpha1.LoadScaler, error) {
+func (f scalerFile) add(found []*v1alpha1.LoadScaler, document []byte) ([]*v1alpha1.LoadScaler, error) {
 	var kind metav1.TypeMeta
 	if err := yaml.Unmarshal(document, &kind); err != nil {
 		return nil, err
@@ -71,7 +92,7 @@ func (p *prober) add(found []*v1alpha1.LoadScaler, document []byte) ([]*v1alpha1
 		return nil, errors.New("metadata.name: expected a name, got none")
 	}
 	if s.Namespace == "" {
-		s.Namespace = p.namespace
+		s.Namespace = f.namespace
 	}
 	return append(found, s), nil
 }
