@@ -22,7 +22,7 @@ const (
 // Low, high and target are integers or quoted decimals ("0.5"). Four ways to give them: none of them, for the
 // original's 0.5 and 0.8 (a Utilization only); low and high; low, high and target; target alone, for HPA's tolerance
 // around it. Low without high, or high without low, is refused: the other end would be a default that the manifest does
-// not show and that may lie on the wrong side.
+// not show and that may lie on the wrong side. Beside an objective there is none.
 //
 // An input is a load that is only read, for an expression; it asks for no replicas by itself, and holds none.
 //
@@ -33,7 +33,6 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.low) || !has(self.high) || !isQuantity(string(self.low)) || !isQuantity(string(self.high)) || quantity(string(self.low)).isLessThan(quantity(string(self.high)))",message="low must be below high"
 // +kubebuilder:validation:XValidation:rule="!has(self.target) || !has(self.low) || !isQuantity(string(self.target)) || !isQuantity(string(self.low)) || !quantity(string(self.target)).isLessThan(quantity(string(self.low)))",message="target must lie inside the band: it is below low"
 // +kubebuilder:validation:XValidation:rule="!has(self.target) || !has(self.high) || !isQuantity(string(self.target)) || !isQuantity(string(self.high)) || !quantity(string(self.target)).isGreaterThan(quantity(string(self.high)))",message="target must lie inside the band: it is above high"
-// +kubebuilder:validation:XValidation:rule="!has(self.type) || self.type != 'Total' || has(self.target) || has(self.low)",message="a Total has no default band: give target, or low and high, per replica"
 // +kubebuilder:validation:XValidation:rule="!has(self.high) || !has(self.validRange) || !has(self.validRange.max) || !isQuantity(string(self.high)) || !isQuantity(string(self.validRange.max)) || quantity(string(self.high)).isLessThan(quantity(string(self.validRange.max)))",message="high must be below the max of validRange: no value that is believed would ever be above it"
 // +kubebuilder:validation:XValidation:rule="!has(self.low) || !has(self.validRange) || !has(self.validRange.min) || !isQuantity(string(self.low)) || !isQuantity(string(self.validRange.min)) || !quantity(string(self.low)).isLessThan(quantity(string(self.validRange.min)))",message="low must not be below the min of validRange: no value that is believed would ever be below it"
 // +kubebuilder:validation:XValidation:rule="!has(self.target) || !has(self.validRange) || !has(self.validRange.max) || !isQuantity(string(self.target)) || !isQuantity(string(self.validRange.max)) || quantity(string(self.target)).isLessThan(quantity(string(self.validRange.max)))",message="target must be below the max of validRange"
@@ -69,15 +68,15 @@ type Load struct {
 	// Type says what the number means: Utilization (default) or Total.
 	Type LoadType `json:"type,omitempty"`
 	// Low is the value below which replicas are removed, 0 or more and below high. Given together with high. Default 0.5
-	// when no target is given either.
+	// when neither a target nor an objective is given.
 	//
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",message="low must be a number of 0 or more, such as '0.5'"
 	Low *resource.Quantity `json:"low,omitempty"`
-	// High is the value above which replicas are added. Given together with low. Default 0.8 when no target is given
-	// either.
+	// High is the value above which replicas are added. Given together with low. Default 0.8 when neither a
+	// target nor an objective is given.
 	//
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:validation:XIntOrString

@@ -9,7 +9,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:resource:shortName=lsc,categories=all
 // +kubebuilder:printcolumn:name=Target,type=string,JSONPath=`.status.summary.target`,description="What is scaled."
 // +kubebuilder:printcolumn:name=Load,type=string,JSONPath=`.status.summary.load`,description="The reading behind the last change."
-// +kubebuilder:printcolumn:name=Band,type=string,JSONPath=`.status.summary.band`,description="Between these values nothing moves."
+// +kubebuilder:printcolumn:name=Band,type=string,JSONPath=`.status.summary.band`,description="Between these values nothing moves; or the objective."
 // +kubebuilder:printcolumn:name=Replicas,type=integer,JSONPath=`.status.currentReplicas`,description="Pods that exist."
 // +kubebuilder:printcolumn:name=Desired,type=integer,JSONPath=`.status.desiredReplicas`,description="Replicas decided on."
 // +kubebuilder:printcolumn:name=Ready,type=integer,JSONPath=`.status.readyReplicas`,description="Pods that are ready."
@@ -40,6 +40,9 @@ type LoadScalerList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.interval) && !self.interval.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || self.loads.all(l, [has(l.http) && has(l.http.timeout) ? l.http.timeout : 'none', has(l.prometheus) && has(l.prometheus.timeout) ? l.prometheus.timeout : 'none', has(l.pods) && has(l.pods.timeout) ? l.pods.timeout : 'none', has(l.external) && has(l.external.timeout) ? l.external.timeout : 'none'].all(t, !t.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || duration(t) <= duration(has(self.interval) ? self.interval : '15s')))",message="a load's timeout must not be longer than the interval"
 // +kubebuilder:validation:XValidation:rule="self.loads.size() == 0 || self.loads.exists(l, !has(l.input) || !l.input)",message="all loads are inputs: one must ask for replicas"
 // +kubebuilder:validation:XValidation:rule="self.loads.size() == 0 || self.loads.exists(l, !has(l.expression))",message="all loads are expressions: they need another load to work on"
+// +kubebuilder:validation:XValidation:rule="!has(self.objective) || !has(self.step)",message="objective gives moves their size: leave out step, or objective"
+// +kubebuilder:validation:XValidation:rule="!has(self.objective) || self.loads.all(l, !has(l.low) && !has(l.high) && !has(l.target))",message="objective is instead of bands: leave out low, high and target of every load, or objective"
+// +kubebuilder:validation:XValidation:rule="has(self.objective) || self.loads.all(l, !has(l.type) || l.type != 'Total' || has(l.target) || has(l.low) || has(l.high))",message="a Total has no default band: give target, or low and high, per replica; or the LoadScaler an objective"
 // +kubebuilder:validation:XValidation:rule="!has(self.minReplicas) || self.minReplicas > 0 || self.loads.size() == 0 || self.loads.exists(l, !has(l.pods) && (!has(l.input) || !l.input) && (!has(l.expression) || self.loads.exists(o, !has(o.pods) && !has(o.expression))))",message="minReplicas is 0 and all loads are read from pods: without pods nothing would ever wake the target; set minReplicas to 1, or add a load that is read elsewhere"
 type LoadScalerSpec struct {
 	// ScaleTargetRef names the object to scale: anything with a scale subresource, in the LoadScaler's own namespace.
@@ -65,11 +68,15 @@ type LoadScalerSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Loads []Load `json:"loads"`
+	// Objective sizes the target for how long requests may wait, in place of the loads' bands and of step. A Total then
+	// means the requests being worked on and waiting together, and a Utilization as many for each ready replica.
+	Objective *Objective `json:"objective,omitempty"`
 	// Fallback says what to do when a load gives no fresh reading for long. Without it, replicas hold.
 	Fallback *Fallback `json:"fallback,omitempty"`
 	// Step gives fixed steps, as the original cusme took them. Without it the size of a move follows from the load.
 	Step *Step `json:"step,omitempty"`
-	// Behavior paces moves, in HPA's words and with HPA's meaning and defaults.
+	// Behavior paces moves, in HPA's words and with HPA's meaning and defaults. Beside an objective, which looks back and
+	// ahead by itself, nothing is paced but what behavior says.
 	Behavior *Behavior `json:"behavior,omitempty"`
 	// MinPodAge protects pods: a younger one is never chosen for removal. Default 0s, no protection.
 	//

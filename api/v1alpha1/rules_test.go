@@ -80,6 +80,8 @@ func TestExplain(t *testing.T) {
 		"lsc.status.summary":           "short strings for the columns",
 		"lsc.status.reasons.why":       "sentence",
 		"lsc.status.startingReplicas":  "still trusted to become ready",
+		"lsc.spec.objective":           "the requests being worked on and waiting together",
+		"lsc.spec.objective.wait":      "the longest wait that is good enough",
 		"lsc.spec.startup.deadline":    "the age by which a pod should be ready",
 		"lsc.spec.busy":                "annotation cusme.dev/busy",
 		"lsc.spec.busy.value":          "above 0 is busy",

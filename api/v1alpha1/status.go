@@ -42,7 +42,7 @@ type Summary struct {
 	Target string `json:"target,omitempty"`
 	// Load is the reading behind the last change, such as 0.83.
 	Load string `json:"load,omitempty"`
-	// Band is the band of the deciding load, such as 0.5..0.8.
+	// Band is the band of the deciding load, such as 0.5..0.8, or the objective, such as p95 of waits ≤ 30s.
 	Band string `json:"band,omitempty"`
 	// Pods counts pods as ready/starting/elastic.
 	Pods string `json:"pods,omitempty"`

@@ -46,19 +46,19 @@ func PolicyOf(spec v1alpha1.LoadScalerSpec) (scaling.Policy, error) {
 	if spec.Step != nil {
 		p.Step = &scaling.FixedStep{Up: spec.Step.Up, Down: spec.Step.Down}
 	}
-	var upTolerance, downTolerance float64
-	var up, down *v1alpha1.ScalingRules
-	if spec.Behavior != nil {
-		up, down = spec.Behavior.ScaleUp, spec.Behavior.ScaleDown
-	}
-	p.Up, upTolerance = rulesOf(up, hpaUp)
-	p.Down, downTolerance = rulesOf(down, hpaDown)
+	var objectiveErr, fallbackErr error
+	p.Objective, objectiveErr = objectiveOf(spec)
+	p.Fallbacks, fallbackErr = fallbacksOf(spec.Fallback)
+	up, down := behaviorOf(spec)
+	p.Up, p.Down = up.rules, down.rules
 	for _, l := range spec.Loads {
-		p.Loads = append(p.Loads, loadOf(l, IntervalOf(spec), upTolerance, downTolerance))
+		out := loadOf(l, IntervalOf(spec))
+		if !l.Input && p.Objective == nil {
+			out.Low, out.Target, out.High = bandOf(l, up.tolerance, down.tolerance)
+		}
+		p.Loads = append(p.Loads, out)
 	}
-	var err error
-	p.Fallbacks, err = fallbacksOf(spec.Fallback)
-	return p, errors.Join(check(p), err)
+	return p, errors.Join(check(p), objectiveErr, fallbackErr)
 }
 
 // IntervalOf returns how often a spec's loads are polled.
@@ -77,10 +77,29 @@ var (
 	}}
 )
 
-// rulesOf resolves one direction's rules, and its tolerance as a fraction of the target.
-func rulesOf(spec *v1alpha1.ScalingRules, r scaling.Rules) (scaling.Rules, float64) {
+// pacing is what a spec says of moves in one direction.
+type pacing struct {
+	rules     scaling.Rules
+	tolerance float64 // as a fraction of the target
+}
+
+// behaviorOf resolves how moves up and down are paced. HPA's defaults temper a number that follows each reading. An
+// objective looks back over minutes by itself, and with a window beside it would look back twice: it has no defaults.
+func behaviorOf(spec v1alpha1.LoadScalerSpec) (up, down pacing) {
+	defaultUp, defaultDown := hpaUp, hpaDown
+	if spec.Objective != nil {
+		defaultUp, defaultDown = scaling.Rules{}, scaling.Rules{}
+	}
+	var b v1alpha1.Behavior
+	if spec.Behavior != nil {
+		b = *spec.Behavior
+	}
+	return pacingOf(b.ScaleUp, defaultUp), pacingOf(b.ScaleDown, defaultDown)
+}
+
+func pacingOf(spec *v1alpha1.ScalingRules, r scaling.Rules) pacing {
 	if spec == nil {
-		return r, defaultTolerance
+		return pacing{r, defaultTolerance}
 	}
 	if spec.StabilizationWindowSeconds != nil {
 		r.Window = time.Duration(*spec.StabilizationWindowSeconds) * time.Second
@@ -98,11 +117,11 @@ func rulesOf(spec *v1alpha1.ScalingRules, r scaling.Rules) (scaling.Rules, float
 			Period:  time.Duration(p.PeriodSeconds) * time.Second,
 		})
 	}
-	return r, quantity(spec.Tolerance, defaultTolerance)
+	return pacing{r, quantity(spec.Tolerance, defaultTolerance)}
 }
 
-// loadOf resolves one load. A target given alone gets HPA's tolerance as its band; an input has none.
-func loadOf(l v1alpha1.Load, interval time.Duration, upTolerance, downTolerance float64) scaling.Load {
+// loadOf resolves what of a load is not its band.
+func loadOf(l v1alpha1.Load, interval time.Duration) scaling.Load {
 	out := scaling.Load{
 		Name:       l.Name,
 		Input:      l.Input,
@@ -112,17 +131,17 @@ func loadOf(l v1alpha1.Load, interval time.Duration, upTolerance, downTolerance 
 	if r := l.ValidRange; r != nil {
 		out.ValidRange = &scaling.Range{Min: quantity(r.Min, 0), Max: quantity(r.Max, math.Inf(1))}
 	}
-	if l.Input {
-		return out
-	}
-	if l.Target != nil && l.Low == nil && l.High == nil {
-		out.Target = l.Target.AsApproximateFloat64()
-		out.Low, out.High = out.Target*max(0, 1-downTolerance), out.Target*(1+upTolerance)
-		return out
-	}
-	out.Low, out.High = quantity(l.Low, defaultLow), quantity(l.High, defaultHigh)
-	out.Target = quantity(l.Target, (out.Low+out.High)/2)
 	return out
+}
+
+// bandOf resolves a load's band. A target given alone gets HPA's tolerance.
+func bandOf(l v1alpha1.Load, up, down float64) (low, target, high float64) {
+	if l.Target != nil && l.Low == nil && l.High == nil {
+		target = l.Target.AsApproximateFloat64()
+		return target * max(0, 1-down), target, target * (1 + up)
+	}
+	low, high = quantity(l.Low, defaultLow), quantity(l.High, defaultHigh)
+	return low, quantity(l.Target, (low+high)/2), high
 }
 
 // check holds what the CRD's rules hold, for specs that no API server has seen.
@@ -151,7 +170,7 @@ func check(p scaling.Policy) error {
 		if r := l.ValidRange; r != nil && !(0 <= r.Min && r.Min <= r.Max) {
 			refuse("loads[%s].validRange: expected 0 ≤ min ≤ max, got min %v, max %v", l.Name, r.Min, r.Max)
 		}
-		if !l.Input && !(0 <= l.Low && l.Low <= l.Target && l.Target <= l.High && l.Target > 0) {
+		if !l.Input && p.Objective == nil && !(0 <= l.Low && l.Low <= l.Target && l.Target <= l.High && l.Target > 0) {
 			refuse("loads[%s]: expected 0 ≤ low ≤ target ≤ high and target above 0, got low %v, target %v, high %v", l.Name, l.Low, l.Target, l.High)
 		}
 	}

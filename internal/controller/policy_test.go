@@ -84,6 +84,37 @@ startup: {deadline: 4m}`))
 	}
 }
 
+// An objective is instead of bands, of both kinds of load, and paces nothing but what behavior says.
+func TestPolicyOfAnObjective(t *testing.T) {
+	for name, c := range map[string]struct {
+		text       string
+		percentile float64
+		up, down   scaling.Rules
+	}{
+		"the wait alone": {"objective: {wait: 30s}", 95, scaling.Rules{}, scaling.Rules{}},
+		"a percentile":   {"objective: {wait: 30s, percentile: 50}", 50, scaling.Rules{}, scaling.Rules{}},
+		"a behavior": {
+			"objective: {wait: 30s, percentile: 99}\nbehavior: {scaleDown: {policies: [{type: Pods, value: 2, periodSeconds: 60}]}}",
+			99, scaling.Rules{}, scaling.Rules{Limits: []scaling.Limit{{Value: 2, Period: time.Minute}}},
+		},
+	} {
+		got, err := PolicyOf(specOf(t, "maxReplicas: 20\nloads: [{name: backend}, {name: queue, type: Total}]\n"+c.text))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		want := scaling.Policy{
+			Min: 1, Max: 20,
+			Loads:         []scaling.Load{{Name: "backend", StaleAfter: 45 * time.Second}, {Name: "queue", Total: true, StaleAfter: 45 * time.Second}},
+			Objective:     &scaling.Objective{Wait: 30 * time.Second, Percentile: c.percentile},
+			StartDeadline: 10 * time.Minute,
+			Up:            c.up, Down: c.down,
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s\ngot  %+v\nwant %+v", name, got, want)
+		}
+	}
+}
+
 // A target given alone gets HPA's tolerance as its band, of each direction its own.
 func TestToleranceAroundATarget(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -152,6 +183,13 @@ func TestPolicyRefuses(t *testing.T) {
 		"maxReplicas: 4": "loads: expected at least one",
 		"maxReplicas: 4\nloads: [{name: a, low: '0.9', high: '0.8'}]":                                                     "loads[a]: expected 0 ≤ low ≤ target ≤ high and target above 0",
 		"maxReplicas: 4\nloads: [{name: a, low: 1, high: 2, target: '2.5'}]":                                              "loads[a]: expected 0 ≤ low ≤ target ≤ high and target above 0",
+		"maxReplicas: 4\nloads: [{name: a}]\nobjective: {}":                                                               "objective.wait: expected 1s to 24h, got 0s",
+		"maxReplicas: 4\nloads: [{name: a}]\nobjective: {wait: 30h}":                                                      "objective.wait: expected 1s to 24h, got 30h0m0s",
+		"maxReplicas: 4\nloads: [{name: a}]\nobjective: {wait: 1m, percentile: 49}":                                       "objective.percentile: expected 50 to 99, got 49",
+		"maxReplicas: 4\nloads: [{name: a}]\nobjective: {wait: 1m, percentile: 100}":                                      "objective.percentile: expected 50 to 99, got 100",
+		"maxReplicas: 4\nloads: [{name: a}]\nobjective: {wait: 1m}\nstep: {up: 1, down: 1}":                               "step: expected none beside an objective",
+		"maxReplicas: 4\nloads: [{name: a, target: 1}]\nobjective: {wait: 1m}":                                            "loads[a]: expected no low, high and target beside an objective",
+		"maxReplicas: 4\nloads: [{name: a, low: 1, high: 2}]\nobjective: {wait: 1m}":                                      "loads[a]: expected no low, high and target beside an objective",
 		"maxReplicas: 4\nloads: [{name: a, input: true}]":                                                                 "loads: expected one that asks for replicas, got inputs only",
 		"maxReplicas: 4\nloads: [{name: a, validRange: {min: 3, max: 2}}]":                                                "loads[a].validRange: expected 0 ≤ min ≤ max, got min 3, max 2",
 		"maxReplicas: 4\nloads: [{name: a}]\nfallback: {}":                                                                "fallback: expected after and replicas, got neither",

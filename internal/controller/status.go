@@ -70,9 +70,17 @@ func summaryOf(ls *v1alpha1.LoadScaler, tick scaling.Tick) v1alpha1.Summary {
 		if v.State == scaling.Fresh {
 			s.Load = decimal(v.Value)
 		}
-		s.Band = decimal(l.Low) + ".." + decimal(l.High)
+		s.Band = bandIn(tick.Policy, l)
 	}
 	return s
+}
+
+// bandIn says between which values of a load nothing moves, or by what the target is sized instead.
+func bandIn(p scaling.Policy, l scaling.Load) string {
+	if p.Objective != nil {
+		return p.Objective.String()
+	}
+	return decimal(l.Low) + ".." + decimal(l.High)
 }
 
 func loadStatusOf(v scaling.Verdict) v1alpha1.LoadStatus {

@@ -254,6 +254,15 @@ func TestSummary(t *testing.T) {
 	}
 }
 
+// Where a target is sized for a wait there is no band; the column shows what is kept to.
+func TestSummaryOfAnObjective(t *testing.T) {
+	tick := turn(scaling.Policy{Max: 9, Objective: &scaling.Objective{Wait: 90 * time.Second, Percentile: 95}, Loads: []scaling.Load{{Name: "backend", StaleAfter: time.Minute}}}, 2, 2)
+	if got, want := summaryOf(webui(), tick).Band, "p95 of waits ≤ 1m30s"; got != want {
+		t.Errorf("the band is %q, want %q", got, want)
+	}
+}
+
+
 // Sentences fit into their fields whatever is in them, and stay valid text.
 func TestSentencesAreCut(t *testing.T) {
 	long := strings.Repeat("负载 \n", 1000)

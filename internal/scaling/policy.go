@@ -1,6 +1,7 @@
 package scaling
 
 import (
+	"fmt"
 	"math"
 	"time"
 )
@@ -41,7 +42,7 @@ type Load struct {
 	// length; otherwise they are a ratio per ready replica.
 	Total bool
 	// Low, High and Target are per replica: below Low replicas go, above High
-	// replicas come, and either way the move aims at Target. Low ≤ Target ≤ High, Target > 0.
+	// replicas come, and either way the move aims at Target. Low ≤ Target ≤ High, Target > 0. All are 0 under an objective.
 	Low, High, Target float64
 	// StaleAfter is the age beyond which a reading is not believed.
 	StaleAfter time.Duration
@@ -55,6 +56,11 @@ type Objective struct {
 	Wait time.Duration
 	// Percentile is the share of requests to which that is promised, in percent: 50 to 99.9.
 	Percentile float64
+}
+
+// String writes the objective as sentences do.
+func (o Objective) String() string {
+	return fmt.Sprintf("p%s of waits ≤ %s", number(o.Percentile), brief(o.Wait))
 }
 
 // A Range bounds a value. Both ends belong to it; Max may be infinite.
