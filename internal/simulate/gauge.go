@@ -21,7 +21,7 @@ type measured struct {
 
 // reading polls the load, with the faults that the world has at the moment.
 func (r *replay) reading() scaling.Reading {
-	g, f, at := &r.gauge, r.Faults, Epoch.Add(r.now)
+	g, f, at := &r.gauge, r.Faults, r.moment(r.now)
 	value := r.lagging(r.load())
 	if f.Noise > 0 {
 		value = max(0, value*(1+f.Noise*r.random.NormFloat64()))
@@ -38,6 +38,9 @@ func (r *replay) reading() scaling.Reading {
 	}
 	return g.last
 }
+
+// moment is so long after the beginning.
+func (r *replay) moment(after time.Duration) time.Time { return r.began.Add(after) }
 
 // load is what the application would report: requests on pods that are being
 // removed are still running, and these pods are ready no longer.

@@ -27,6 +27,8 @@ type Trace struct {
 	Name string
 	// Span is within when its requests arrive; 0 where that is not known.
 	Span time.Duration
+	// Begin is when it began, for schedules and the hours of the week; zero stands for Epoch.
+	Begin time.Time
 	// Requests yields the requests by time of arrival. An error ends them. The
 	// same seed gives the same requests: it is for what a trace leaves open,
 	// such as the moments within a bin.
@@ -89,7 +91,7 @@ type Span struct {
 	From, To time.Duration
 }
 
-// Epoch is the moment at which every replay begins, a Monday.
+// Epoch is the moment at which a replay begins whose trace does not say, a Monday.
 var Epoch = time.Date(2024, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // A Contender is a policy that can be replayed: a name and how to begin anew.

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ func (w World) Run(ctx context.Context, t Trace, c Contender) (Result, error) {
 	if every <= 0 {
 		every = w.Interval
 	}
-	r := &replay{World: w, policy: c.New(w), every: every, look: every, random: rand.New(rand.NewPCG(w.Seed, 1)), waits: newWaits(w.Limit)}
+	r := &replay{World: w, began: cmp.Or(t.Begin, Epoch), policy: c.New(w), every: every, look: every, random: rand.New(rand.NewPCG(w.Seed, 1)), waits: newWaits(w.Limit)}
 	r.result = Result{Trace: t.Name, Policy: c.Name}
 	for range w.Warm {
 		r.serve(r.create(0))
@@ -73,6 +74,7 @@ func (s StartUp) Mean() time.Duration {
 // A replay is one run, at one moment.
 type replay struct {
 	World
+	began       time.Time
 	policy      Policy
 	every, look time.Duration // between looks; the next look
 	random      *rand.Rand
@@ -304,7 +306,7 @@ func (r *replay) end(p *pod) {
 // decide has the policy look, and does what it wants.
 func (r *replay) decide() {
 	s := &Sight{
-		Now: Epoch.Add(r.now), Reading: r.reading(), Replicas: r.asked,
+		Now: r.moment(r.now), Reading: r.reading(), Replicas: r.asked,
 		Ready: r.ready, Starting: int32(len(r.pods)) - r.ready - r.leaving, Leaving: r.leaving, Pods: r.sights,
 	}
 	m := r.policy.Decide(s)
@@ -347,7 +349,7 @@ func (r *replay) scaleIn(n int, mark []string) {
 		}
 	}
 	all := slices.DeleteFunc(r.sights(), func(p scaling.Pod) bool { return p.Leaving })
-	for _, p := range scaling.RemovalOrder(all, Epoch.Add(r.now))[:min(n, len(all))] {
+	for _, p := range scaling.RemovalOrder(all, r.moment(r.now))[:min(n, len(all))] {
 		r.remove(stays[p.Name])
 	}
 }
@@ -360,18 +362,18 @@ func (r *replay) sights() []scaling.Pod {
 	out := make([]scaling.Pod, len(r.pods))
 	for i, p := range r.pods {
 		out[i] = scaling.Pod{
-			Name: p.name, UID: p.name, Node: "node", Phase: scaling.PhaseRunning, Created: Epoch.Add(p.created),
+			Name: p.name, UID: p.name, Node: "node", Phase: scaling.PhaseRunning, Created: r.moment(p.created),
 			Leaving: p.leaving, Elastic: r.Elastic,
 		}
 		s := &out[i]
 		if p.created == 0 {
-			s.Created = Epoch.Add(-time.Hour) // those that were there at the beginning are not young
+			s.Created = r.moment(-time.Hour) // those that were there at the beginning are not young
 		}
 		if p.marked {
 			s.Cost, s.Marked = markCost, true
 		}
 		if p.readySince >= 0 {
-			s.Ready, s.ReadySince = true, Epoch.Add(p.readySince)
+			s.Ready, s.ReadySince = true, r.moment(p.readySince)
 		}
 		if r.TellBusy {
 			s.Busy = scaling.Idle
