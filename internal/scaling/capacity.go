@@ -11,7 +11,8 @@ type Census struct {
 	// Starting counts the replicas asked for that are trusted to become ready, created already or not.
 	Starting int32
 	// Late pods should serve by now and do not, or will soon be taken away: broken
-	// ones, those that have not been ready for longer than the start-up deadline, and doomed ones.
+	// ones, those that have not been ready for longer than the start-up deadline, those on their way for longer than this
+	// target's pods take, and doomed ones.
 	Late int32
 	// Elastic pods, of the existing ones, are paid by the second.
 	Elastic int32
@@ -49,18 +50,24 @@ func (o Observation) ready() int32 {
 	return n
 }
 
-// late counts the pods that cannot be counted on: broken ones, those unready for
-// longer than the start-up deadline, and those that will soon be taken away. One
-// that is being evicted is replaced in a moment: ordering another one as well
-// made six pods of three when their node was drained.
+// late counts the pods that cannot be counted on: those that fail, and those
+// that are doubted.
 func (in *input) late() int32 {
-	var n int32
+	n := int32(len(in.doubted))
 	for _, p := range in.Pods {
-		if !p.Leaving && (p.Doomed != "" && !p.Evicted || !p.Ready && in.broken(p)) {
+		if !p.Leaving && in.fails(p) {
 			n++
 		}
 	}
 	return n
+}
+
+// fails reports whether a pod does not serve and will not in time, or not for
+// much longer: a broken one, one unready for longer than the start-up deadline,
+// and one that will soon be taken away. One that is being evicted is replaced in
+// a moment: ordering another one as well made six pods of three when their node was drained.
+func (in *input) fails(p Pod) bool {
+	return p.Doomed != "" && !p.Evicted || !p.Ready && in.broken(p)
 }
 
 // trusted is the capacity to count on: the replicas asked for, without the late

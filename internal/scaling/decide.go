@@ -53,9 +53,10 @@ type input struct {
 	Observation
 	Policy
 	History
-	loads []Verdict // what was made of each reading, in the policy's order
-	going []Pod     // see order
-	due   time.Time // when pods were last due to be created
+	loads   []Verdict // what was made of each reading, in the policy's order
+	going   []Pod     // see order
+	due     time.Time // when pods were last due to be created
+	doubted []Pod     // see doubts
 }
 
 // Decide returns what to do about o under p, given what happened before.
@@ -63,13 +64,16 @@ type input struct {
 func Decide(o Observation, p Policy, h History) Decision {
 	in := &input{Observation: o, Policy: p, History: h}
 	in.Stock = in.takeStock()
+	was, is, came := in.changed()
+	in.learn(came)
+	in.doubted = in.doubts()
 	in.loads = in.assess()
 	began := !in.blind() && h.unseen(o.Now, p) || len(h.Recommendations) == 0
 	if began {
 		in.History = in.History.begun(o)
 	}
 
-	d := Decision{Replicas: o.Replicas, Loads: in.loads, Pods: in.census(), Gone: in.departures(), Stock: in.Stock, Began: began, Next: in.nextFallback()}
+	d := Decision{Replicas: o.Replicas, Loads: in.loads, Pods: in.census(), Gone: in.departures(was, is), Starting: in.Starting, Stock: in.Stock, Began: began, Next: in.nextFallback(), Learned: in.Learned}
 	in.due = in.dueSince(d.Gone)
 	d.Due = in.due
 	for _, s := range steps {
@@ -113,12 +117,16 @@ type Decision struct {
 	Pods Census
 	// Gone are the pods that went since the last decision, and by what.
 	Gone []Departure
+	// Starting are the UIDs of the pods whose first readiness is still to come.
+	Starting []string
 	// Due is when pods were last due to be created; they may exist and not be seen yet.
 	Due time.Time
 	// Stock is what is known of the elastic providers' stock.
 	Stock Stock
 	// Began says that a window began with this decision: nothing had been seen for longer than one.
 	Began bool
+	// Learned is what the target's past taught, up to this decision.
+	Learned Learned
 	// Next is when to decide again although nothing happens, as a fallback will be due; zero when none will.
 	Next time.Time
 }

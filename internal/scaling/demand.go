@@ -132,6 +132,9 @@ func (in *input) grow(l Load, v Verdict, says string) (int32, string) {
 	if gap := in.Replicas - in.trusted(); gap > 0 {
 		want = clamp(int64(want) + int64(gap))
 		why += fmt.Sprintf("; made up for: %s", count(gap, "pod that cannot be counted on", "pods that cannot be counted on"))
+		if len(in.doubted) > 0 {
+			why += fmt.Sprintf(" (%s)", in.doubtful(in.doubted[0]))
+		}
 	}
 	return max(in.Replicas, want), why
 }

@@ -68,11 +68,11 @@ func (s ScaleIn) chose(p Pod) bool {
 	return s.Left > 0 && slices.Contains(s.Chosen, p.UID)
 }
 
-// departures are the pods that went since the last decision, and by what. Of
+// departures are the pods that went since the last decision, as they were then
+// and as they are now, and by what. Of
 // those that a scale-in takes the chosen ones are counted first: only what it
 // took beyond them did it take instead of them.
-func (in *input) departures() []Departure {
-	was, is := in.went()
+func (in *input) departures(was, is []Pod) []Departure {
 	others := in.Removing.Left
 	for _, p := range was {
 		if in.Removing.chose(p) {
@@ -91,22 +91,33 @@ func (in *input) departures() []Departure {
 	return gone
 }
 
-// went returns the pods that went since the last decision: as they were then,
-// and as they are now, which is the same where they can be seen no more.
-func (in *input) went() (was, is []Pod) {
+// changed returns the pods that went since the last decision: as they were then,
+// and as they are now, which is the same where they can be seen no more; and
+// those that came, which are seen for the first time.
+func (in *input) changed() (was, is, came []Pod) {
 	now := make(map[string]int, len(in.Pods))
 	for i, p := range in.Pods {
 		now[p.UID] = i
 	}
+	known := make([]bool, len(in.Pods))
 	for _, p := range in.Present {
-		switch i, exists := now[p.UID]; {
+		i, exists := now[p.UID]
+		if exists {
+			known[i] = true
+		}
+		switch {
 		case !exists:
 			was, is = append(was, p), append(is, p)
 		case in.Pods[i].Leaving:
 			was, is = append(was, p), append(is, in.Pods[i])
 		}
 	}
-	return was, is
+	for i, p := range in.Pods {
+		if !known[i] && !p.Leaving {
+			came = append(came, p)
+		}
+	}
+	return was, is, came
 }
 
 // cause says what made a pod go, when a scale-in of cusme's own may have taken so many that it had not chosen.

@@ -27,6 +27,11 @@ type History struct {
 	Stock Stock
 	// Present are the pods of the last decision, leaving ones apart.
 	Present []Pod
+	// Starting are the UIDs of those of them whose first readiness was still to come. Of pods that were past the
+	// start-up deadline when they were first seen, nobody knows.
+	Starting []string
+	// Learned is what the target's past taught.
+	Learned Learned
 	// Removing is the scale-in that was written last, until its pods have gone.
 	Removing ScaleIn
 	// Asked is the number of replicas asked for at the last decision.
@@ -94,6 +99,7 @@ func (h History) After(o Observation, d Decision) History {
 	}
 	h.Asked, h.Due = o.Replicas, d.Due
 	h.Present, h.Removing = active(o.Pods), h.Removing.seen(o)
+	h.Starting, h.Learned = d.Starting, d.Learned
 	oldest := o.Now.Add(-memory)
 	h.Moves = slices.DeleteFunc(slices.Clone(h.Moves), func(m Move) bool { return m.At.Before(oldest) })
 	h.Silent = silent(d.Loads)

@@ -114,6 +114,10 @@ func brokenPromises(w *world, o Observation, d Decision) (broken []string) {
 		told := slices.ContainsFunc(d.Gone, func(g Departure) bool { return g.Pod.UID == uid })
 		promise("whatever went is told of, "+uid, told != slices.Contains(is, uid))
 	}
+	for _, p := range active(o.Pods) {
+		promise("who is past the deadline is late, "+p.Name, w.unreadyFor(p) <= w.policy.StartDeadline || d.Pods.Late > 0)
+	}
+	promise("a start is learned from once", d.Learned.Ordinary.Seen+d.Learned.Elastic.Seen <= w.born)
 	before, after := w.history.Account, w.history.After(o, d).Account
 	promise("an account never falls", after.Elastic >= before.Elastic && after.Waited >= before.Waited && !after.Until.Before(before.Until) &&
 		after.Removed >= before.Removed && after.Missed >= before.Missed)

@@ -32,6 +32,7 @@ import (
 //	wakes 3                          decide so often on every reading, a second apart
 //	at 5m scale 25|max 10|restart|rollout|rollout done|start 1m|unready 3|ready
 //	at 5m stock 8|busy 3|idle|doom 2  of the elastic stock; of so many pods from the first
+//	at 5m hang 2                     so many pods that are not ready will never be
 //	speak                            print the last sentence of every line
 func parseScenario(text string) (*world, error) {
 	w := &world{
@@ -292,6 +293,9 @@ func (a *arguments) event() event {
 	case "stock":
 		n := int(a.int())
 		e.do = func(w *world) { w.stock = n }
+	case "hang":
+		n := a.int()
+		e.do = func(w *world) { w.hang(n) }
 	case "busy", "idle", "doom":
 		e.do = a.touch(verb)
 	case "ready":

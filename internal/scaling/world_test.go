@@ -327,6 +327,16 @@ func (w *world) blink(n int) {
 	}
 }
 
+// hang keeps the first n pods that are not ready from ever being.
+func (w *world) hang(n int32) {
+	for i := range w.pods {
+		if p := &w.pods[i]; n > 0 && !p.Ready && p.UnreadySince.IsZero() {
+			p.UnreadySince = p.Created
+			n--
+		}
+	}
+}
+
 // apply writes the decision and lets the ReplicaSet act, checking who dies.
 func (w *world) apply(t judge, d Decision) {
 	t.Helper()
