@@ -44,6 +44,17 @@ type Moment struct {
 	At time.Duration
 	// Queued and Running count requests.
 	Queued, Running int
+	// Waiting is how long the request at the head of the queue has waited; 0 without a queue.
+	Waiting time.Duration
 	// Billed is what was billed so far.
 	Billed time.Duration
+}
+
+// snapshot is what an observer sees of a look.
+func (r *replay) snapshot(s *Sight, m Move) *Moment {
+	seen := &Moment{Sight: *s, Move: m, At: r.now, Queued: r.queue.len(), Running: r.running, Billed: r.billed()}
+	if r.queue.len() > 0 {
+		seen.Waiting = r.now - r.queue.head().At
+	}
+	return seen
 }

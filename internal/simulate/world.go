@@ -312,7 +312,7 @@ func (r *replay) decide() {
 	m := r.policy.Decide(s)
 	m.Replicas = min(max(m.Replicas, r.Min), r.Max)
 	if r.Observe != nil {
-		r.Observe(&Moment{Sight: *s, Move: m, At: r.now, Queued: r.queue.len(), Running: r.running, Billed: r.billed()})
+		r.Observe(r.snapshot(s, m))
 	}
 	if m.Replicas != r.asked {
 		r.scale(m)
