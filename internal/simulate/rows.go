@@ -16,10 +16,10 @@ import (
 	"time"
 )
 
-// A row is one line of a trace: so many requests, alike.
+// A row is so many requests, alike, that arrive within its width; at once where that is 0.
 type row struct {
-	at, service time.Duration
-	arrivals    int64
+	at, width, service time.Duration
+	arrivals           int64
 }
 
 // The columns of the two shapes of traces.
@@ -37,8 +37,8 @@ const (
 	longestLine = 64 << 10
 )
 
-// rowsOf yields the rows of a trace file, each time from its beginning. An error ends them.
-func rowsOf(path string) iter.Seq2[row, error] {
+// rowsOf yields the rows of a trace file, each of a width, and each time from its beginning. An error ends them.
+func rowsOf(path string, width time.Duration) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
 		t, err := openTable(path)
 		if err != nil {
@@ -48,6 +48,7 @@ func rowsOf(path string) iter.Seq2[row, error] {
 		defer t.file.Close()
 		for {
 			r, err := t.next()
+			r.width = width
 			if errors.Is(err, io.EOF) {
 				return
 			}

@@ -78,7 +78,7 @@ func ReadTrace(path string) (Trace, error) {
 	return Trace{
 		Name:     traceName(filepath.Base(path)),
 		Span:     s.last + width,
-		Requests: func(seed uint64) iter.Seq2[Request, error] { return requestsOf(rowsOf(path), width, seed) },
+		Requests: func(seed uint64) iter.Seq2[Request, error] { return requestsOf(rowsOf(path, width), seed) },
 	}, nil
 }
 
@@ -97,7 +97,7 @@ type summary struct {
 func survey(path string) (summary, error) {
 	s := summary{step: math.MaxInt64}
 	rows := 0
-	for r, err := range rowsOf(path) {
+	for r, err := range rowsOf(path, 0) {
 		if err != nil {
 			return s, err
 		}
@@ -117,8 +117,8 @@ func survey(path string) (summary, error) {
 	return s, nil
 }
 
-// requestsOf yields the requests of rows, each spread over a width of 0 or more.
-func requestsOf(rows iter.Seq2[row, error], width time.Duration, seed uint64) iter.Seq2[Request, error] {
+// requestsOf yields the requests of rows.
+func requestsOf(rows iter.Seq2[row, error], seed uint64) iter.Seq2[Request, error] {
 	return func(yield func(Request, error) bool) {
 		random := rand.New(rand.NewPCG(seed, 0x7472616365))
 		for r, err := range rows {
@@ -126,24 +126,23 @@ func requestsOf(rows iter.Seq2[row, error], width time.Duration, seed uint64) it
 				yield(Request{}, err)
 				return
 			}
-			if !spread(r, width, random, yield) {
+			if !r.spread(random, yield) {
 				return
 			}
 		}
 	}
 }
 
-// spread yields a row's requests at moments that are uniform within the width,
+// spread yields a row's requests at moments that are uniform within its width,
 // in order: the first of n moments comes after 1-u^(1/n) of the time that is
 // left, and -ln u is exponential. So nothing is kept and nothing sorted.
-func spread(r row, width time.Duration, random *rand.Rand, yield func(Request, error) bool) bool {
-	if width == 0 {
-		return yield(Request{At: r.at, Service: r.service}, nil)
-	}
+func (r row) spread(random *rand.Rand, yield func(Request, error) bool) bool {
 	left := 1.0
 	for n := r.arrivals; n > 0; n-- {
-		left *= math.Exp(-random.ExpFloat64() / float64(n))
-		if !yield(Request{At: r.at + time.Duration((1-left)*float64(width)), Service: r.service}, nil) {
+		if r.width > 0 {
+			left *= math.Exp(-random.ExpFloat64() / float64(n))
+		}
+		if !yield(Request{At: r.at + time.Duration((1-left)*float64(r.width)), Service: r.service}, nil) {
 			return false
 		}
 	}
