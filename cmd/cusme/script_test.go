@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -45,6 +46,7 @@ func expand(dir, url string) error {
 }
 
 // exits returns the command that runs cusme and checks its exit code: exits CODE [args...]
+// Its input is the file that the variable stdin names, if it names one.
 func exits(cusme string) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) == 0 {
@@ -53,6 +55,9 @@ func exits(cusme string) func(*testscript.TestScript, bool, []string) {
 		cmd := exec.Command(cusme, args[1:]...)
 		cmd.Dir = ts.Getenv("WORK")
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "ThirdUrl=" + ts.Getenv("ThirdUrl")}
+		if file := ts.Getenv("stdin"); file != "" {
+			cmd.Stdin = strings.NewReader(ts.ReadFile(file))
+		}
 		cmd.Stdout, cmd.Stderr = ts.Stdout(), ts.Stderr()
 		_ = cmd.Run() // its exit code says it all
 		if got := strconv.Itoa(cmd.ProcessState.ExitCode()); got != args[0] {
