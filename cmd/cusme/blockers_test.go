@@ -13,7 +13,7 @@ import (
 // healthy one stays.
 func TestBrokenPodsGoFirst(t *testing.T) {
 	t.Parallel()
-	const minPodAge, deadline = 20 * time.Second, 5 * time.Second
+	const minPodAge, deadline = 30 * time.Second, 5 * time.Second
 	for _, kind := range []string{"crash-loop", "never-ready", "unschedulable"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()

@@ -73,6 +73,7 @@ spec:
 func TestAResourcePolicyHoldsScaleIns(t *testing.T) {
 	t.Parallel()
 	const minPodAge = 25 * time.Second
+	program(t) // to build it takes long on a busy machine, and pods grow old meanwhile
 	c := clustertest.Shared(t)
 	c.InstallCRD(t)
 	c.Apply(t, policyDefinition)

@@ -215,6 +215,7 @@ func TestYoungPodsLiveAndBrokenOnesBlockNothing(t *testing.T) {
 	t.Run("a young pod is never the victim", func(t *testing.T) {
 		t.Parallel()
 		const protection = 25 * time.Second
+		program(t) // to build it takes long on a busy machine, and pods grow old meanwhile
 		b, d := newBackend(t, "0.1"), newDeployment(t, 2)
 		d.isReady(t, 2)
 		born := newest(d.pods(t))

@@ -12,11 +12,12 @@ import (
 func TestLoadOfPods(t *testing.T) {
 	t.Parallel()
 	const silent = "127.0.78.2" // where nobody listens
-	b, d := newBackend(t, "5"), newDeployment(t, 2, startupAnnotation+": 4s", addressAnnotation+": "+silent)
+	b, d := newBackend(t, "5"), newDeployment(t, 2, heldBack, addressAnnotation+": "+silent)
 	port := "0"
 	for _, pod := range d.unready(t, 2) {
 		port = answerBy(t, d, pod, b, port)
 	}
+	d.letGo(t)
 	d.isReady(t, 2)
 	d.cluster.InstallCRD(t)
 	d.cluster.Apply(t, fmt.Sprintf(`
@@ -36,6 +37,8 @@ spec:
 
 	b.reports("20")
 	d.reaches(t, 3)
+	d.unready(t, 1)
+	d.letGo(t)
 	d.isReady(t, 3)
 	b.reports("0.5")
 	d.eventually(t, func() error {

@@ -100,8 +100,9 @@ func TestProbeColours(t *testing.T) {
 // TestProbeOfPods asks the target's ready pods where they are.
 func TestProbeOfPods(t *testing.T) {
 	t.Parallel()
-	b, d := newBackend(t, "5"), newDeployment(t, 1, startupAnnotation+": 4s", addressAnnotation+": 127.0.78.3")
+	b, d := newBackend(t, "5"), newDeployment(t, 1, heldBack, addressAnnotation+": 127.0.78.3")
 	port := answerBy(t, d, d.unready(t, 1)[0], b, "0")
+	d.letGo(t)
 	d.isReady(t, 1)
 	file := filepath.Join(t.TempDir(), "scaler.yaml")
 	scaler := fmt.Sprintf(`

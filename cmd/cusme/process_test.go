@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 
 // patience is how long a test waits for what should happen soon. Long, as a
 // machine that runs other tests beside this one is slow.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 var built struct {
 	once sync.Once

@@ -10,7 +10,8 @@ import (
 	"cusme.dev/cusme/internal/clustertest"
 )
 
-// newLoadScaler gives a Deployment a LoadScaler, read every second.
+// newLoadScaler gives a Deployment a LoadScaler, read every second. Readings are
+// believed for long: on a busy machine one may come late, and is no news.
 func newLoadScaler(t testing.TB, d *deployment, b *backend, more ...string) {
 	t.Helper()
 	d.cluster.InstallCRD(t)
@@ -22,7 +23,7 @@ spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: webui}
   maxReplicas: 10
   interval: 1s
-  loads: [{name: backend, http: {url: %q, value: body.data.load_balance}}]
+  loads: [{name: backend, http: {url: %q, value: body.data.load_balance}, staleAfter: 30s}]
   behavior: {scaleDown: {stabilizationWindowSeconds: 0}}
 %s`, d.namespace, b.URL, strings.Join(more, "\n")))
 }

@@ -104,9 +104,11 @@ kind: ValidatingAdmissionPolicyBinding
 metadata: {name: plain-%[1]s}
 spec: {policyName: plain-%[1]s, validationActions: [Deny]}
 `, d.namespace))
+	tries := 0
 	d.eventually(t, func() error {
 		time.Sleep(200 * time.Millisecond) // kubectl is a process; four a second are enough.
-		if _, err := d.cluster.Kubectl(t, "annotate", "pod", "--all", "-n", d.namespace, "example.com/a=b", "--overwrite"); err == nil {
+		tries++                            // what is there already is no change, and never refused
+		if _, err := d.cluster.Kubectl(t, "annotate", "pod", "--all", "-n", d.namespace, fmt.Sprintf("example.com/try=%d", tries), "--overwrite"); err == nil {
 			return fmt.Errorf("the policy is not in force yet")
 		}
 		return nil

@@ -34,8 +34,8 @@ func soak() bool { return os.Getenv("CUSME_SOAK") != "" }
 // Each lane has two Deployments with the same life on the same two nodes, one of
 // them elastic: cusme scales the one, and the other is given the same numbers at
 // once, as an HPA would. In each round both grow in steps seconds apart, on one
-// node or the other; some pods never become ready or begin to crash, some rounds
-// have a rollout; then the load drops.
+// node or the other; some pods never become ready; then the load drops. Of six
+// rounds one has a rollout, and in one a pod begins to crash after the drop.
 //
 // A scale-in is allowed from when the load had dropped and each pod that it took
 // was as old as minPodAge.
@@ -110,8 +110,15 @@ type fault struct {
 // A round is one drop of the load, and what led to it.
 type round struct {
 	rollout bool
+	// crashed says that a pod began to crash after the drop, when another may have been chosen already.
+	crashed bool
 	dropped time.Time
+	// mended is when a pod of cusme's that the round broke was deleted; zero if none was.
+	mended time.Time
 }
+
+// calm reports whether nothing got in the way of a scale-in.
+func (r round) calm() bool { return !r.rollout && !r.crashed }
 
 const firstSize = 3
 
@@ -128,11 +135,12 @@ func newLane(t testing.TB, c *court, number int, random *rand.Rand) *lane {
 	return l
 }
 
-// run is one round: grow, disturb, drop, and wait until both have settled.
+// run is one round: grow, disturb, drop, and wait until both have settled. What
+// it is like is dealt: drawn, there would be too few calm ones now and then.
 func (l *lane) run(t testing.TB, number int) {
 	t.Helper()
-	began := time.Now()
-	r := round{rollout: l.random.IntN(6) == 0}
+	began, dealt := time.Now(), (l.number+number)%6
+	r := round{rollout: dealt == 0}
 	for range 1 + l.random.IntN(2) {
 		l.steered.fill(t, l.nodes, l.random.IntN(2) == 0)
 		l.asks(t, l.size+1+l.random.IntN(2))
@@ -149,17 +157,18 @@ func (l *lane) run(t testing.TB, number int) {
 		l.passes(0, 4*time.Second)
 	} else if take > 1 && l.random.IntN(3) == 0 {
 		l.breaks(t, "never-ready", l.random.IntN(4))
+		l.showsFaults(t)
 		broken++
 	}
 	l.passes(0, 4*time.Second)
 
 	before := len(l.witness.changes(l.steered.name))
-	r.dropped = time.Now()
+	r.dropped, r.crashed = time.Now(), dealt == 3 && take > 1+broken
 	l.rounds = append(l.rounds, r)
 	l.load.reports(strconv.Itoa(l.size - take))
 	l.plain.scale(t, int32(l.size-take))
 	l.size -= take
-	if !r.rollout && take > 1+broken && l.random.IntN(3) == 0 {
+	if r.crashed {
 		l.passes(0, 6*time.Second)
 		l.breaks(t, "crash-loop", l.random.IntN(4))
 	}
@@ -194,6 +203,21 @@ func (l *lane) breaks(t testing.TB, kind string, place int) {
 	}
 }
 
+// showsFaults waits until the pods that were broken are seen to be.
+func (l *lane) showsFaults(t testing.TB) {
+	t.Helper()
+	l.steered.eventually(t, func() error {
+		for _, d := range []*deployment{l.steered, l.plain} {
+			for _, p := range l.witness.alive(t, d.name) {
+				if l.faults[p.name()] != nil && ready(p.pod()) {
+					return fmt.Errorf("pod %s is still ready", p.name())
+				}
+			}
+		}
+		return nil
+	})
+}
+
 // settles waits until both have the size asked for. Pods that the round broke and
 // no scale-in took are deleted: localcluster heals none that ever was ready.
 func (l *lane) settles(t testing.TB, before int) {
@@ -204,6 +228,7 @@ func (l *lane) settles(t testing.TB, before int) {
 		}
 		return nil
 	})
+	l.rests(t)
 	for _, d := range []*deployment{l.steered, l.plain} {
 		l.mend(t, d)
 	}
@@ -214,25 +239,46 @@ func (l *lane) settles(t testing.TB, before int) {
 	}
 }
 
-// mend deletes the pods that are broken, once the pods of a scale-in are gone.
+// rests waits until each has the pods it asked for, and cusme's as many ready as
+// the load wants, with all that are to crash seen to: then no scale-in is under
+// way. One that is may have chosen a broken pod, and somebody else is not to take it first.
+func (l *lane) rests(t testing.TB) {
+	t.Helper()
+	for _, d := range []*deployment{l.steered, l.plain} {
+		d.eventually(t, func() error {
+			sizes, alive := l.witness.changes(d.name), l.witness.alive(t, d.name)
+			if asked := int(sizes[len(sizes)-1].replicas); len(alive) != asked {
+				return fmt.Errorf("expected %d pods of %s, as asked for, got %d", asked, d.name, len(alive))
+			}
+			well := 0
+			for _, p := range alive {
+				if f := l.faults[p.name()]; f != nil && f.kind == "crash-loop" && p.crashed().IsZero() {
+					return fmt.Errorf("pod %s is yet to crash", p.name())
+				}
+				if ready(p.pod()) {
+					well++
+				}
+			}
+			if d == l.steered && well != l.size {
+				return fmt.Errorf("expected %d ready pods of %s, got %d", l.size, d.name, well)
+			}
+			return nil
+		})
+	}
+}
+
+// mend deletes the pods that are broken.
 func (l *lane) mend(t testing.TB, d *deployment) {
 	t.Helper()
-	d.eventually(t, func() error {
-		sizes, alive := l.witness.changes(d.name), l.witness.alive(t, d.name)
-		if int(sizes[len(sizes)-1].replicas) > len(alive) {
-			return nil // new ones are on their way
-		}
-		if surplus := len(alive) - int(sizes[len(sizes)-1].replicas); surplus > 0 && !l.rounds[len(l.rounds)-1].rollout {
-			return fmt.Errorf("%d pods of %s are still to go", surplus, d.name)
-		}
-		return nil
-	})
 	for _, p := range l.witness.alive(t, d.name) {
 		if l.faults[p.name()] == nil {
 			continue
 		}
 		if err := d.client.CoreV1().Pods(d.namespace).Delete(t.Context(), p.name(), metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			t.Fatal(err)
+		}
+		if d == l.steered {
+			l.rounds[len(l.rounds)-1].mended = time.Now()
 		}
 	}
 }

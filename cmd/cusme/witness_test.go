@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"sync"
@@ -42,8 +43,10 @@ type life struct {
 	gone uint64
 }
 
+// sight is a version of a pod, and when the witness saw it.
 type sight struct {
 	version uint64
+	at      time.Time
 	pod     *corev1.Pod
 }
 
@@ -100,7 +103,7 @@ func (w *witness) notePod(p *corev1.Pod, deleted bool) {
 		l = &life{}
 		w.pods[p.UID] = l
 	}
-	l.seen = append(l.seen, sight{versionOf(p), p})
+	l.seen = append(l.seen, sight{versionOf(p), time.Now(), p})
 	if l.gone == 0 && (deleted || p.DeletionTimestamp != nil) {
 		l.gone = versionOf(p)
 	}
@@ -194,6 +197,28 @@ func (l *life) markedBetween(from, to uint64) bool {
 		}
 	}
 	return false
+}
+
+// toCrash is the version from which on the pod was made to crash; beyond all others if it never was.
+func (l *life) toCrash() uint64 {
+	for _, s := range l.seen {
+		if s.pod.Annotations[faultAnnotation] == "crash-loop" {
+			return s.version
+		}
+	}
+	return math.MaxUint64
+}
+
+// crashed is when the pod was first seen in a crash loop; zero if it never was.
+func (l *life) crashed() time.Time {
+	for _, s := range l.seen {
+		for _, c := range s.pod.Status.ContainerStatuses {
+			if c.State.Waiting != nil && c.State.Waiting.Reason == "CrashLoopBackOff" {
+				return s.at
+			}
+		}
+	}
+	return time.Time{}
 }
 
 func ready(p *corev1.Pod) bool {
