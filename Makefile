@@ -56,6 +56,7 @@ fuzz: ## Feed random answers and expressions to the sources for FUZZTIME (60s) e
 	go test -timeout 30m -run '^$$' -fuzz '^FuzzValue$$' -fuzztime $(FUZZTIME) ./internal/load
 	go test -timeout 30m -run '^$$' -fuzz '^FuzzDecide$$' -fuzztime 20s ./internal/scaling
 	go test -timeout 30m -run '^$$' -fuzz '^FuzzTrace$$' -fuzztime 20s ./internal/simulate
+	go test -timeout 30m -run '^$$' -fuzz '^FuzzRead$$' -fuzztime 20s ./internal/ticklog
 
 # Of localcluster only the formatting is checked, for the same reason as above.
 .PHONY: lint

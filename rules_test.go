@@ -48,6 +48,7 @@ var mayImport = map[string]struct {
 	"internal/target":              {[]string{"internal/scaling", "internal/elastic"}, anything},
 	"internal/controller":          {[]string{"api/v1alpha1", "internal/scaling", "internal/load", "internal/push", "internal/target", "internal/transport", "internal/secrets"}, anything},
 	"internal/push":                {nil, anything},
+	"internal/ticklog":             {[]string{"internal/scaling"}, anything},
 	"internal/simulate":            {[]string{"internal/scaling"}, anything},
 	"internal/dashboard":           {[]string{"internal/scaling"}, anything},
 	"internal/clustertest":         {nil, anything},

@@ -31,6 +31,7 @@ func newController(getenv func(string) string) *cobra.Command {
 	var settle time.Duration
 	var rules []string
 	var loads reach
+	var ticks tickFlags
 	cmd := &cobra.Command{
 		Use:     "controller",
 		Short:   "Serve the LoadScalers of a cluster",
@@ -51,6 +52,11 @@ func newController(getenv func(string) string) *cobra.Command {
 			if err = checkPush(o.Push); err != nil {
 				return err
 			}
+			log, err := ticks.open(cmd.OutOrStdout(), &o)
+			if err != nil {
+				return err
+			}
+			defer log.Close()
 			if o.Config, err = restConfig(kubeconfig, "pass --kubeconfig, or set KUBECONFIG", getenv); err != nil {
 				return err
 			}
@@ -74,6 +80,7 @@ func newController(getenv func(string) string) *cobra.Command {
 	f.StringArrayVar(&rules, "elastic", nil, elasticUsage)
 	pushFlags(cmd, &o.Push)
 	f.StringVar(&logFormat, "log-format", "text", "text or json")
+	ticks.addTo(cmd)
 	loads.addTo(cmd)
 	return cmd
 }

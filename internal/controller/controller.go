@@ -33,7 +33,8 @@ type controller struct {
 	tellings *rate.Limiter // of statuses
 	targets  *target.Targets
 	events   events
-	secrets  grants // nil where no LoadScaler names one
+	secrets  grants             // nil where no LoadScaler names one
+	ticks    func(scaling.Tick) // nil where nobody keeps them
 	log      logr.Logger
 	now      func() time.Time
 	memories memories

@@ -46,6 +46,8 @@ type memory struct {
 	turn time.Time
 	// logged are sentences that were logged last, by what they are about: each is logged when it changes.
 	logged map[string]string
+	// noted is of the last tick that was worth keeping: when it was, and its newest reading's time.
+	noted struct{ at, reading time.Time }
 	// held is the hold that was logged last.
 	held struct {
 		why string

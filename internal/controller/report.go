@@ -19,10 +19,11 @@ import (
 	"cusme.dev/cusme/internal/target"
 )
 
-// report tells what was decided and what came of it: metrics always, the log
-// and an event when something moved, the status when it changed.
+// report tells what was decided and what came of it: metrics always, ticks as
+// readings come, the log and an event when something moved, the status when it changed.
 func (c *controller) report(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, tick scaling.Tick, applyErr error) error {
 	observeMetrics(client.ObjectKeyFromObject(ls), tick)
+	c.tell(m, tick, IntervalOf(ls.Spec))
 	status := statusOf(ls, m, tick, applyErr)
 	tellSecrets(c.secrets, ls, &status)
 	c.logTick(ls, m, tick, applyErr)

@@ -37,6 +37,7 @@ import (
 	"cusme.dev/cusme/api/v1alpha1"
 	"cusme.dev/cusme/internal/load"
 	"cusme.dev/cusme/internal/push"
+	"cusme.dev/cusme/internal/scaling"
 	"cusme.dev/cusme/internal/target"
 	"cusme.dev/cusme/internal/transport"
 )
@@ -67,6 +68,9 @@ type Options struct {
 	Door transport.Options
 	// Push says where loads are received. Run fills in what is needed of it besides.
 	Push push.Options
+	// Ticks is called with each decision on a new reading and each that was written, from several goroutines at
+	// a time; nil keeps none. It must not wait, and not change what it is given.
+	Ticks func(scaling.Tick)
 	// Workers is how many LoadScalers are decided at a time; 0 means 8.
 	Workers int
 
@@ -163,10 +167,9 @@ func runOnce(ctx context.Context, o Options) error {
 	c := &controller{
 		readings: readings,
 		tellings: rate.NewLimiter(tellingsPerSecond, tellingsInBurst),
-		log:      o.Log,
-		now:      time.Now,
 		secrets:  credentials,
-		events:   events{client: mgr.GetClient(), log: o.Log, onTarget: o.Only != nil},
+		log:      o.Log, now: time.Now, ticks: o.Ticks,
+		events: events{client: mgr.GetClient(), log: o.Log, onTarget: o.Only != nil},
 	}
 	o.Target.OnChange, o.Target.Namespace = c.targetChanged, o.namespace()
 	o.Target.Nodes, o.Target.Steer = may.readNodes, may.patchPods
