@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -249,20 +248,11 @@ func (r redirectError) Error() string { return string(r) }
 // checkRedirect stays within scheme, host and port: anything else would let
 // an application send cusme, which stands inside the cluster, anywhere.
 func (e *httpEndpoint) checkRedirect(next *http.Request, via []*http.Request) error {
-	if origin(next.URL) != origin(via[0].URL) {
+	if !transport.SameOrigin(next.URL, via[0].URL) {
 		return redirectError(fmt.Sprintf("redirects to %s, and redirects are followed within one scheme, host and port only: write the address that answers", printable(e.muted(bare(next.URL)), sentenceLimit)))
 	}
 	if len(via) > redirectLimit {
 		return redirectError(fmt.Sprintf("redirects more than %d times: write the address that answers", redirectLimit))
 	}
 	return nil
-}
-
-// origin is scheme, host and port, with the scheme's port where none is written.
-func origin(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -160,7 +161,7 @@ func TestLateSurvey(t *testing.T) {
 // for anew.
 func TestMetricsStayFound(t *testing.T) {
 	var discovered atomic.Int32
-	var now atomic.Value
+	var now atomic.Value // what the API says, or the status that it says it with; empty for what it should
 	now.Store("")
 	good := metricsAPI{number: "1", at: time.Now()}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -168,9 +169,11 @@ func TestMetricsStayFound(t *testing.T) {
 		case r.URL.Path == customPath:
 			discovered.Add(1)
 			good.ServeHTTP(w, r)
-		case strings.HasSuffix(r.URL.Path, "/load") && now.Load() == "404":
-			w.WriteHeader(http.StatusNotFound)
 		case strings.HasSuffix(r.URL.Path, "/load") && now.Load() != "":
+			if status, err := strconv.Atoi(now.Load().(string)); err == nil {
+				w.WriteHeader(status)
+				return
+			}
 			says(now.Load().(string))(w, r)
 		default:
 			good.ServeHTTP(w, r)
@@ -187,7 +190,7 @@ func TestMetricsStayFound(t *testing.T) {
 	for i, c := range []struct {
 		says string
 		want int32 // discoveries until then
-	}{{"", 1}, {`{"items": []}`, 1}, {"no JSON", 1}, {"", 1}, {"404", 1}, {"", 2}} {
+	}{{"", 1}, {`{"items": []}`, 1}, {"no JSON", 1}, {"500", 1}, {"403", 1}, {"", 1}, {"404", 1}, {"", 2}} {
 		now.Store(c.says)
 		_, err := e.ask(t.Context(), time.Minute)
 		if got := discovered.Load(); got != c.want || (err == nil) != (c.says == "") {

@@ -171,12 +171,15 @@ func (c *carrier) CloseIdleConnections() {
 // than where it was sent first.
 func astray(request *http.Request) *url.URL {
 	for r := request; r.Response != nil && r.Response.Request != nil; r = r.Response.Request {
-		if r.URL.Scheme != r.Response.Request.URL.Scheme || place(r.URL) != place(r.Response.Request.URL) {
+		if !SameOrigin(r.URL, r.Response.Request.URL) {
 			return r.URL
 		}
 	}
 	return nil
 }
+
+// SameOrigin reports whether two URLs have the same scheme, host and port: redirects are followed no further.
+func SameOrigin(a, b *url.URL) bool { return a.Scheme == b.Scheme && place(a) == place(b) }
 
 // place is a URL's host and port, with the scheme's port where none is written.
 func place(u *url.URL) string {
