@@ -32,24 +32,9 @@ func (d *deployment) putToken(t testing.TB, value string) {
 // newReader gives a Deployment a LoadScaler whose load wants the token, and an account to serve it that may read no Secret.
 func newReader(t testing.TB, d *deployment, url string) (kubeconfig string) {
 	t.Helper()
-	d.cluster.InstallCRD(t)
 	d.cluster.Apply(t, strings.ReplaceAll(readerOfLittle, "NAMESPACE", d.namespace))
-	d.cluster.Apply(t, fmt.Sprintf(`
-apiVersion: cusme.dev/v1alpha1
-kind: LoadScaler
-metadata: {name: webui, namespace: %s}
-spec:
-  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: webui}
-  maxReplicas: 10
-  dryRun: true
-  interval: 1s
-  loads:
-  - name: backend
-    http:
-      url: %q
-      value: body.data.load_balance
-      auth: {bearer: {secretKeyRef: {name: backend, key: token}}}
-`, d.namespace, url))
+	putScaler(t, d, itsDeployment, "dryRun: true", "interval: 1s",
+		fmt.Sprintf("loads: [{name: backend, http: {url: %q, value: body.data.load_balance, auth: {bearer: {secretKeyRef: {name: backend, key: token}}}}}]", url))
 	return d.cluster.KubeconfigFor(t, d.namespace, "cusme")
 }
 

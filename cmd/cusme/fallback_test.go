@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"testing"
 )
 
@@ -10,18 +9,9 @@ func TestFallbackComesBetweenReadings(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t, 2)
 	d.isReady(t, 2)
-	d.cluster.InstallCRD(t)
-	d.cluster.Apply(t, fmt.Sprintf(`
-apiVersion: cusme.dev/v1alpha1
-kind: LoadScaler
-metadata: {name: webui, namespace: %s}
-spec:
-  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: webui}
-  maxReplicas: 10
-  interval: 1h
-  loads: [{name: backend, http: {url: "http://127.0.0.1:1/", value: body}}]
-  fallback: {after: 2s, replicas: 4}
-`, d.namespace))
+	putScaler(t, d, itsDeployment, "interval: 1h",
+		`loads: [{name: backend, http: {url: "http://127.0.0.1:1/", value: body}}]`,
+		"fallback: {after: 2s, replicas: 4}")
 	startController(t, d)
 	d.reaches(t, 4)
 	d.hasStatus(t, `{.status.conditions[?(@.type=="ScalingActive")].reason}`, "Fallback")

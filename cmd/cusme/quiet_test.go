@@ -14,18 +14,29 @@ import (
 // believed for long: on a busy machine one may come late, and is no news.
 func newLoadScaler(t testing.TB, d *deployment, b *backend, more ...string) {
 	t.Helper()
+	putScaler(t, d, append([]string{
+		itsDeployment, "interval: 1s",
+		fmt.Sprintf("loads: [{name: backend, http: {url: %q, value: body.data.load_balance}, staleAfter: 30s}]", b.URL),
+		"behavior: {scaleDown: {stabilizationWindowSeconds: 0}}",
+	}, more...)...)
+}
+
+// itsDeployment is the target of most LoadScalers.
+const itsDeployment = "scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: webui}"
+
+// putScaler makes a LoadScaler of at most ten replicas in the Deployment's
+// namespace, and of its name; the rest of its spec is given in lines.
+func putScaler(t testing.TB, d *deployment, spec ...string) {
+	t.Helper()
 	d.cluster.InstallCRD(t)
 	d.cluster.Apply(t, fmt.Sprintf(`
 apiVersion: cusme.dev/v1alpha1
 kind: LoadScaler
 metadata: {name: webui, namespace: %s}
 spec:
-  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: webui}
   maxReplicas: 10
-  interval: 1s
-  loads: [{name: backend, http: {url: %q, value: body.data.load_balance}, staleAfter: 30s}]
-  behavior: {scaleDown: {stabilizationWindowSeconds: 0}}
-%s`, d.namespace, b.URL, strings.Join(more, "\n")))
+  %s
+`, d.namespace, strings.Join(spec, "\n  ")))
 }
 
 // startController serves the LoadScalers of the Deployment's namespace.

@@ -29,17 +29,9 @@ subjects: [{kind: ServiceAccount, name: cusme, namespace: NAMESPACE}]
 func TestReadyInSpiteOfAKindThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	b, d := newBackend(t, "0.6"), newDeployment(t, 0)
-	d.cluster.InstallCRD(t)
 	d.cluster.Apply(t, strings.ReplaceAll(readerOfLittle, "NAMESPACE", d.namespace))
-	d.cluster.Apply(t, fmt.Sprintf(`
-apiVersion: cusme.dev/v1alpha1
-kind: LoadScaler
-metadata: {name: webui, namespace: %s}
-spec:
-  scaleTargetRef: {apiVersion: v1, kind: ReplicationController, name: webui}
-  maxReplicas: 10
-  loads: [{name: backend, http: {url: %q, value: body.data.load_balance}}]
-`, d.namespace, b.URL))
+	putScaler(t, d, "scaleTargetRef: {apiVersion: v1, kind: ReplicationController, name: webui}",
+		fmt.Sprintf("loads: [{name: backend, http: {url: %q, value: body.data.load_balance}}]", b.URL))
 	health := freeAddress(t)
 	start(t, nil, "controller", "--kubeconfig", d.cluster.KubeconfigFor(t, d.namespace, "cusme"), "--namespace", d.namespace,
 		"--leader-elect=false", "--metrics-address", "0", "--health-address", health)

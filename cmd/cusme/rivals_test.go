@@ -150,7 +150,7 @@ func TestMarksOutlastTheAnswersOfBusyPods(t *testing.T) {
 	t.Parallel()
 	b, d := newBackend(t, "0.6"), newDeployment(t, 3)
 	d.isReady(t, 3)
-	newLoadScaler(t, d, b, "  busy: {port: 1, value: body.busy}")
+	newLoadScaler(t, d, b, "busy: {port: 1, value: body.busy}")
 	start(t, nil, "controller", "--kubeconfig", d.cluster.Kubeconfig, "--namespace", d.namespace,
 		"--lease-namespace", d.namespace, "--metrics-address", "0", "--health-address", "0", "--settle-time", "18s")
 	d.hasStatus(t, `{.status.conditions[?(@.type=="ReadingsFresh")].status}`, "True")
