@@ -70,8 +70,14 @@ func (p *partner) ask(line string) (string, error) {
 	return p.answers.Text(), nil
 }
 
+// An asker is a test, or a part of one.
+type asker interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
 // told asks, and understands the answer.
-func (p *partner) told(t testing.TB, line string) answer {
+func (p *partner) told(t asker, line string) answer {
 	t.Helper()
 	text, err := p.ask(line)
 	if err != nil {
