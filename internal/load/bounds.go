@@ -14,7 +14,9 @@ import (
 )
 
 // patternLimit bounds a pattern, in instructions of the program that Go makes of
-// it. Each character of a text may be looked at by each of them.
+// it. Each character of a text may be looked at by each of them, and the call is
+// charged when it is over: the dearest pattern takes 0.75 s for a text of 900 kB,
+// once, and then the evaluation ends.
 const patternLimit = 50
 
 // priced are the bounds of one evaluation, which whoever writes a LoadScaler
