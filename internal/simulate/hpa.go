@@ -91,9 +91,9 @@ func (h *hpa) perReplica(replicas int32, sum float64) int32 {
 	return int32(math.Ceil(sum / h.target))
 }
 
-// temper lets the replicas fall no lower than what was asked for within the
-// window, and rise to twice their number at once, or to 4. The window begins
-// with the number that was found.
+// temper goes to the most that was asked for within the window, also where
+// that is over by now, and no further than twice the replicas at once, or 4. The
+// window begins with the number that was found.
 func (h *hpa) temper(s *Sight, want int32) int32 {
 	if len(h.asked.samples) == 0 {
 		h.asked.add(s.Now, float64(s.Replicas))

@@ -3,6 +3,8 @@ package simulate
 import (
 	"fmt"
 	"time"
+
+	"cusme.dev/cusme/internal/scaling"
 )
 
 // Defaults of KEDA's ScaledObject; the activation threshold is 0.
@@ -22,7 +24,8 @@ func KEDA(target float64) Contender {
 	}
 }
 
-// keda is RequestScale of pkg/scaling/executor/scale_scaledobjects.go in 2.20, in our words.
+// keda is RequestScale of pkg/scaling/executor/scale_scaledobjects.go, and
+// GenerateMetricInMili of pkg/scalers/scaler.go, in our words.
 type keda struct {
 	*hpa
 	toZero         bool
@@ -31,6 +34,11 @@ type keda struct {
 
 // Decide implements Policy.
 func (k *keda) Decide(s *Sight) Move {
+	if s.Reading.Problem == scaling.Invalid {
+		nothing := *s
+		nothing.Reading = scaling.Reading{At: s.Now}
+		s = &nothing
+	}
 	index, known := k.index(s)
 	if !known {
 		return hold(s)

@@ -10,7 +10,7 @@ import (
 // Peers returns what cusme is compared with: the original and other
 // autoscalers on the same signal, each with its own defaults. Where one takes
 // a band it is the original's, 0.5 to 0.8, and where it takes one target the
-// middle of that.
+// middle of that; but Knative has a target utilization of its own, 70 %.
 func Peers() []Contender {
 	const target, low, high = 0.65, 0.5, 0.8
 	step := scaling.FixedStep{Up: 3, Down: 1}
@@ -20,7 +20,7 @@ func Peers() []Contender {
 		HPA(target),
 		KEDA(target),
 		Watermark(high, low),
-		Knative(target),
+		Knative(0.7),
 		AIBrix(target),
 	}
 }

@@ -210,6 +210,57 @@ func TestHPABeginsWithWhatItFinds(t *testing.T) {
 	}
 }
 
+// scaling.Decide was compared with running HPAs that have a behavior. From 4 replicas up one can say what HPA does without,
+// as long as all pods are ready and no more is asked for than it may have at once.
+func TestHPADoesWhatDecideDoes(t *testing.T) {
+	const target = 0.65
+	policy := scaling.Policy{
+		Min: 4, Max: 1000, StartDeadline: time.Hour,
+		Loads: []scaling.Load{{Name: "load", Low: target * (1 - hpaTolerance), Target: target, High: target * (1 + hpaTolerance), StaleAfter: time.Hour}},
+		Up:    scaling.Rules{Limits: []scaling.Limit{{Percent: true, Value: 100, Period: hpaSync}}},
+		Down:  scaling.Rules{Window: hpaWindow},
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	w := World{Min: policy.Min, Max: policy.Max}
+	peer, replicas := HPA(target).New(w), int32(4)
+	var history scaling.History
+	work, moves := 5.0, 0
+	for i := range 4000 {
+		work = max(1, work*math.Exp(min(0.3, random.NormFloat64()*0.2))*math.Pow(20/work, 0.05))
+		index := milli(work/float64(replicas)) / 1000
+		if usage := index / target; whole(usage*float64(replicas)) || whole(usage*10) {
+			index += 0.001 // HPA takes 56.00000000000001 for 57 and 1.1000000000000001 for beyond the tolerance, Decide does not
+		}
+		s := sight(time.Duration(i)*hpaSync, index, replicas)
+		o := scaling.Observation{Now: s.Now, Replicas: replicas, Readings: []scaling.Reading{s.Reading}, Order: scaling.OrderCost, Pods: readyPods(s)}
+		d := scaling.Decide(o, policy, history)
+		got := look(peer, w, s)
+		if got != d.Replicas {
+			t.Fatalf("look %d, index %v on %d: HPA %d, Decide %d: %s", i, s.Reading.Value, replicas, got, d.Replicas, d.Ledger())
+		}
+		history = history.After(o, d)
+		if d.Replicas != replicas {
+			history, moves = history.Moved(o, d), moves+1
+		}
+		replicas = d.Replicas
+	}
+	if moves < 200 {
+		t.Errorf("too little was compared: %d moves", moves)
+	}
+}
+
+func whole(v float64) bool { return math.Abs(v-math.Round(v)) < 1e-6 }
+
+func readyPods(s *Sight) []scaling.Pod {
+	born := Epoch.Add(-time.Hour)
+	pods := make([]scaling.Pod, s.Ready)
+	for i := range pods {
+		name := string(rune('a'+i%26)) + string(rune('a'+i/26))
+		pods[i] = scaling.Pod{Name: name, UID: name, Node: "n", Phase: scaling.PhaseRunning, Ready: true, ReadySince: born, Created: born}
+	}
+	return pods
+}
+
 // Scenes of TestScale…Replicas… in KEDA's pkg/scaling/executor/scale_scaledobjects_test.go, and its defaults.
 func TestKEDABetweenNoneAndOne(t *testing.T) {
 	p, w := KEDA(0.65).New(fromZero()), fromZero()
@@ -230,6 +281,25 @@ func TestKEDABetweenNoneAndOne(t *testing.T) {
 	} {
 		if got := look(p, w, sight(c.at, c.index, c.replicas)); got != c.want {
 			t.Fatalf("look %d: expected %d, got %d", i+1, c.want, got)
+		}
+	}
+}
+
+// GenerateMetricInMili in its pkg/scalers/scaler.go makes 0 of what is not a number.
+func TestKEDATakesNoNumberForNothing(t *testing.T) {
+	keda, hpa := KEDA(0.65).New(everywhere()), HPA(0.65).New(everywhere())
+	for at := time.Duration(0); at <= hpaWindow; at += hpaSync {
+		s := sight(at, 5, 9)
+		s.Reading.Problem = scaling.Invalid
+		if got := hpa.Decide(s).Replicas; got != 9 {
+			t.Fatalf("HPA: expected to hold 9, got %d", got)
+		}
+		want := int32(9)
+		if at == hpaWindow {
+			want = 1
+		}
+		if got := keda.Decide(s).Replicas; got != want {
+			t.Fatalf("KEDA after %s: expected %d, got %d", at, want, got)
 		}
 	}
 }
