@@ -32,6 +32,9 @@ type LoadScalerStatus struct {
 	Reasons []Reason `json:"reasons,omitempty"`
 	// Account is what the target cost and what became of its young pods. It is brought up to date with whatever else is written.
 	Account Account `json:"account,omitzero"`
+	// Learned is what the target's past taught. It is kept here so that a restart knows it, brought up to date with whatever
+	// else is written, and every half hour if it changed much. Remove it, and it is forgotten.
+	Learned Learned `json:"learned,omitzero"`
 	// Conditions: Ready, ScalingActive, AbleToScale, ScalingLimited, ReadingsFresh, Steerable, ElasticCapacity, SecretsReadable.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }

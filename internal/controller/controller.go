@@ -162,6 +162,9 @@ func (c *controller) follow(key types.NamespacedName, ls *v1alpha1.LoadScaler, m
 func (c *controller) remember(ctx context.Context, key types.NamespacedName, ls *v1alpha1.LoadScaler) *memory {
 	was := c.memories.find(key)
 	m := c.memories.of(key, ls)
+	if was == nil {
+		c.recall(key, ls, m)
+	}
 	if was != nil && was != m {
 		c.readings.Forget(key.String()) // What was read of another target says nothing about this one.
 	}

@@ -100,9 +100,14 @@ func newMemory(ls *v1alpha1.LoadScaler, old *memory) *memory {
 
 // see lets go of a status that was written once the watch shows the same: two of
 // each, of ten thousand LoadScalers, are 30 MB more than one.
+//
+// Who removes what was learned from the status has it forgotten.
 func (m *memory) see(status v1alpha1.LoadScalerStatus) {
 	if m.unseen && equality.Semantic.DeepEqual(m.status, status) {
 		m.status, m.unseen = status, false
+	}
+	if !m.unseen && status.Learned.IsZero() && !m.status.Learned.IsZero() {
+		m.status.Learned, m.history.Learned = status.Learned, scaling.Learned{}
 	}
 }
 

@@ -17,6 +17,8 @@ var (
 	loadGauge     = describe("cusme_load", "Last good value of a load.", "load")
 	ageGauge      = describe("cusme_load_observed_timestamp_seconds", "When the last good value of a load was true, as Unix time.", "load")
 	freshGauge    = describe("cusme_load_fresh", "1 when the newest reading of a load may move replicas, else 0.", "load")
+	startP50Gauge = describe("cusme_startup_p50_seconds", "Time from creation to readiness within which half of the last starts were over, by nodes: ordinary, elastic.", "nodes")
+	startP95Gauge = describe("cusme_startup_p95_seconds", "Time from creation to readiness within which 95 % of the last starts were over, by nodes: ordinary, elastic.", "nodes")
 	soldOutGauge  = describe("cusme_elastic_sold_out", "1 while the elastic provider has no stock for the pods asked for, else 0.")
 
 	decisions        = describe("cusme_decisions_total", "Decisions made.")
@@ -48,6 +50,7 @@ type figures struct {
 	replicas [len(replicaCounts)]float64
 	loads    []loadFigures
 	soldOut  float64
+	starts   [len(nodeKinds)]scaling.StartUp
 
 	decisions, up, down, refusals float64
 	counted                       bool // whether the account's counters are
@@ -64,6 +67,9 @@ type loadFigures struct {
 
 // replicaCounts are what replicas are counted by.
 var replicaCounts = [...]string{"asked", "desired", "existing", "ready", "starting", "late", "elastic"}
+
+// nodeKinds are what starts are told apart by.
+var nodeKinds = [...]string{"ordinary", "elastic"}
 
 // youngCauses are by what young pods go.
 var youngCauses = [...]scaling.Cause{scaling.ByCusme, scaling.ByRollout, scaling.ByEviction, scaling.ByOutside}
@@ -114,6 +120,7 @@ func (f *figures) observe(tick scaling.Tick) {
 		}
 	}
 	f.soldOut = oneIf(d.Stock.Out())
+	f.starts = [...]scaling.StartUp{d.Learned.Ordinary.StartUp, d.Learned.Elastic.StartUp}
 	f.decisions++
 	switch {
 	case tick.Outcome.Refused != "":
@@ -205,6 +212,9 @@ func (f *figures) write(s *scribe) {
 			s.load(l)
 		}
 		s.gauge(soldOutGauge, f.soldOut)
+		for i, start := range f.starts {
+			s.start(start, nodeKinds[i])
+		}
 	}
 	if f.decisions > 0 {
 		s.counter(decisions, f.decisions)

@@ -16,7 +16,7 @@ func TestMetricsGoWithTheirLoadScaler(t *testing.T) {
 	gone, stays := types.NamespacedName{Namespace: "prod", Name: "gone"}, types.NamespacedName{Namespace: "prod", Name: "stays"}
 	for _, key := range []types.NamespacedName{gone, stays} {
 		tick := scaling.Tick{Observation: scaling.Observation{Replicas: 2}, Decision: scaling.Decision{
-			Replicas: 3, Loads: []scaling.Verdict{{Reading: scaling.Reading{Load: "queue", At: time.Unix(1, 0)}, State: scaling.Fresh}},
+			Replicas: 3, Learned: scaling.Learned{Elastic: seconds(60, 90)}, Loads: []scaling.Verdict{{Reading: scaling.Reading{Load: "queue", At: time.Unix(1, 0)}, State: scaling.Fresh}},
 		}}
 		for _, outcome := range []scaling.Outcome{{Wrote: true}, {Refused: "no"}} {
 			tick.Outcome = outcome
@@ -26,8 +26,8 @@ func TestMetricsGoWithTheirLoadScaler(t *testing.T) {
 		observeMetrics(key, tick)
 		countAccount(key, scaling.Account{}, scaling.Account{Elastic: time.Hour, Waited: time.Hour, Removed: 2, Missed: 1})
 	}
-	if before := seriesOf(t, gone.Name); before != 11+12 || before != seriesOf(t, stays.Name) {
-		t.Fatalf("%d series of one, %d of the other: expected 11 gauges and 12 counters of each", before, seriesOf(t, stays.Name))
+	if before := seriesOf(t, gone.Name); before != 13+12 || before != seriesOf(t, stays.Name) {
+		t.Fatalf("%d series of one, %d of the other: expected 13 gauges and 12 counters of each", before, seriesOf(t, stays.Name))
 	}
 	forgetGauges(gone)
 	if left := seriesOf(t, gone.Name); left != 4+8 {

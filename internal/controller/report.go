@@ -63,8 +63,9 @@ func (c *controller) reportTrouble(ctx context.Context, ls *v1alpha1.LoadScaler,
 		ObservedGeneration: ls.Generation,
 		LastScaleTime:      m.status.LastScaleTime,
 		Account:            accountOf(m.history.Account),
+		Learned:            learnedOf(m.history.Learned),
 		Recent:             m.recent,
-		Summary:            v1alpha1.Summary{Target: ls.Spec.ScaleTargetRef.Kind + "/" + ls.Spec.ScaleTargetRef.Name, Why: sentence(t.err)},
+		Summary:            v1alpha1.Summary{Target: targetOf(ls), Why: sentence(t.err)},
 		Conditions: conditions(slices.Clone(m.status.Conditions), ls.Generation, []condition{
 			{v1alpha1.ConditionReady, metav1.ConditionFalse, t.reason, sentence(t.err)},
 			{v1alpha1.ConditionScalingActive, metav1.ConditionFalse, t.reason, "nothing moves: " + sentence(t.err)},
@@ -84,7 +85,10 @@ func (c *controller) reportTrouble(ctx context.Context, ls *v1alpha1.LoadScaler,
 // save writes the status if it says something new.
 func (c *controller) save(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, status v1alpha1.LoadScalerStatus) error {
 	now := c.now()
-	if told(m.status, status) && (now.Sub(m.saved) < messagePause || equality.Semantic.DeepEqual(messages(m.status), messages(status))) {
+	told, since := told(m.status, status), now.Sub(m.saved)
+	mends := since >= messagePause && !equality.Semantic.DeepEqual(messages(m.status), messages(status))
+	teaches := since >= learnedPause && learnedMuch(m.status.Learned, status.Learned)
+	if told && !mends && !teaches {
 		return nil
 	}
 	if !c.hasTurn(client.ObjectKeyFromObject(ls), m) {

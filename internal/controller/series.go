@@ -6,6 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"k8s.io/apimachinery/pkg/types"
+
+	"cusme.dev/cusme/internal/scaling"
 )
 
 // A series is one number with its labels, for as long as it takes to hand it out.
@@ -73,6 +75,14 @@ func (s *scribe) load(l loadFigures) {
 	if l.ever {
 		s.gauge(loadGauge, l.value, l.name)
 		s.gauge(ageGauge, l.at, l.name)
+	}
+}
+
+// start writes how long starts take on some nodes, once one was seen.
+func (s *scribe) start(up scaling.StartUp, nodes string) {
+	if up.Seen > 0 {
+		s.gauge(startP50Gauge, up.P50.Seconds(), nodes)
+		s.gauge(startP95Gauge, up.P95.Seconds(), nodes)
 	}
 }
 

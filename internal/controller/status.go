@@ -24,6 +24,7 @@ func statusOf(ls *v1alpha1.LoadScaler, m *memory, tick scaling.Tick, applyErr er
 	d := tick.Decision
 	s := v1alpha1.LoadScalerStatus{
 		Account:            accountOf(m.history.Account),
+		Learned:            learnedOf(m.history.Learned),
 		Recent:             m.recent,
 		ObservedGeneration: ls.Generation,
 		CurrentReplicas:    d.Pods.Existing,
@@ -57,10 +58,15 @@ func startingAfter(tick scaling.Tick) int32 {
 	return max(0, starting)
 }
 
+// targetOf names the target as the summary does.
+func targetOf(ls *v1alpha1.LoadScaler) string {
+	return ls.Spec.ScaleTargetRef.Kind + "/" + ls.Spec.ScaleTargetRef.Name
+}
+
 func summaryOf(ls *v1alpha1.LoadScaler, tick scaling.Tick) v1alpha1.Summary {
 	d := tick.Decision
 	s := v1alpha1.Summary{
-		Target: ls.Spec.ScaleTargetRef.Kind + "/" + ls.Spec.ScaleTargetRef.Name,
+		Target: targetOf(ls),
 		Pods:   fmt.Sprintf("%d/%d/%d", d.Pods.Ready, startingAfter(tick), d.Pods.Elastic),
 		Why:    oneLine(d.Why()),
 	}

@@ -73,7 +73,7 @@ func Decide(o Observation, p Policy, h History) Decision {
 		in.History = in.History.begun(o)
 	}
 
-	d := Decision{Replicas: o.Replicas, Loads: in.loads, Pods: in.census(), Gone: in.departures(was, is), Starting: in.Starting, Stock: in.Stock, Began: began, Next: in.nextFallback(), Learned: in.Learned}
+	d := Decision{Replicas: o.Replicas, Loads: in.loads, Pods: in.census(), Gone: in.departures(was, is), Starting: in.Starting, Stock: in.Stock, Began: began, Next: in.nextFallback()}
 	in.due = in.dueSince(d.Gone)
 	d.Due = in.due
 	for _, s := range steps {
@@ -90,6 +90,7 @@ func Decide(o Observation, p Policy, h History) Decision {
 		d.Reasons = append(d.Reasons, Reason{Step: s.name, From: d.Replicas, To: want, Why: why})
 		d.Replicas = want
 	}
+	d.Learned = in.Learned
 	lose := in.losing(d.Replicas)
 	d.Lose, d.Mark = names(lose), names(in.marking(lose))
 	return d

@@ -9,7 +9,15 @@ type Learned struct {
 	Ordinary, Elastic Starts
 	// Started is when the newest of these pods became ready; zero when there is none.
 	Started time.Time
+	// Objective is what the objective estimates of each load, by the load's name. It is never changed in place.
+	Objective map[string]Estimates
 }
+
+// Estimates are numbers by what they are of, such as a service time in seconds.
+// What is kept of them are at most 8 for each of at most 4 loads, under names of
+// at most 16 letters, with six digits: no Unix times. What comes back after a
+// restart is finite, and may be anything else; it is of the time up to which the Account is complete.
+type Estimates map[string]float64
 
 // of returns the starts of one kind.
 func (l Learned) of(elastic bool) Starts {
