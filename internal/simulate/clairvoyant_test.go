@@ -47,6 +47,8 @@ func TestBoundsByHand(t *testing.T) {
 		{"a short gap is kept", plain(0, 0), []Request{{0, 50 * sec}, {80 * sec, 50 * sec}}, 60*sec + 50*sec + 30*sec + 50*sec, 190 * sec, 160 * sec},
 		{"a long one is started anew", plain(0, 0), []Request{{0, 50 * sec}, {200 * sec, 50 * sec}}, 220 * sec, 220 * sec, 220 * sec},
 		{"the second of two at once waits on the first's pod", plain(0, 0), []Request{{0, 20 * sec}, {0, 20 * sec}}, 160 * sec, 100 * sec, 100 * sec},
+		{"and is kept for a third", plain(0, 0), []Request{{0, 20 * sec}, {0, 20 * sec}, {70 * sec, 20 * sec}}, 230 * sec, 150 * sec, 140 * sec},
+		{"the one that is free first serves", plain(0, 2), []Request{{0, 10 * sec}, {0, 20 * sec}, {5 * sec, 20 * sec}, {45 * sec, 10 * sec}}, 140 * sec, 75 * sec, 60 * sec},
 		{"but not beyond the limit", plain(0, 0), []Request{{0, 40 * sec}, {0, 40 * sec}}, 200 * sec, 200 * sec, 200 * sec},
 		{"what always stays is used first", plain(1, 1), []Request{{0, 40 * sec}, {40 * sec, 10 * sec}, {45 * sec, 10 * sec}}, 120 * sec, 60 * sec, 60 * sec},
 	} {
