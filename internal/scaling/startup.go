@@ -92,9 +92,8 @@ func (in *input) learn(came []Pod) {
 // and the pods that had it since the last decision. One that restarted on its
 // way says nothing of the others.
 func (in *input) starts(came []Pod) (starting []string, started []Pod) {
-	for _, p := range in.Pods {
+	for _, p := range in.onTheWay() {
 		switch {
-		case p.Leaving || !slices.Contains(in.Starting, p.UID):
 		case !p.Ready:
 			starting = append(starting, p.UID)
 		case p.counts():
@@ -110,6 +109,23 @@ func (in *input) starts(came []Pod) (starting []string, started []Pod) {
 		}
 	}
 	return starting, started
+}
+
+// onTheWay returns the pods that are starting, most often none.
+func (in *input) onTheWay() (pods []Pod) {
+	if len(in.Starting) == 0 {
+		return nil
+	}
+	starting := make(map[string]bool, len(in.Starting))
+	for _, uid := range in.Starting {
+		starting[uid] = true
+	}
+	for _, p := range in.Pods {
+		if !p.Leaving && starting[p.UID] {
+			pods = append(pods, p)
+		}
+	}
+	return pods
 }
 
 // counts reports whether a ready pod's start is one to learn from. Times that
@@ -138,9 +154,9 @@ func (in *input) usual(p Pod) StartUp {
 // image: of those pods only one is doubted, else all would be ordered twice.
 func (in *input) doubts() []Pod {
 	var slow, overtaken []Pod
-	for _, p := range in.Pods {
+	for _, p := range in.onTheWay() {
 		switch {
-		case p.Leaving || p.Ready || !in.slow(p) || in.fails(p) || !slices.Contains(in.Starting, p.UID):
+		case !in.slow(p) || in.fails(p):
 		case in.overtaken(p):
 			overtaken = append(overtaken, p)
 		default:
