@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,18 +66,19 @@ func (s *stage) push(t *testing.T, load string, value float64, at time.Time) {
 // reading keeps the time it was told.
 func TestPushWakesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, woken := newStage(t), 0
-		s.follow(t, "shop/webui", func() { woken++ }, pushedLoad("backend"))
+		s := newStage(t)
+		var woken atomic.Int32
+		s.follow(t, "shop/webui", func() { woken.Add(1) }, pushedLoad("backend"))
 		begun := time.Now()
 		for i, value := range []float64{0.9, 0, 0.3} {
 			s.push(t, "backend", value, time.Time{})
-			if got := s.Latest("shop/webui")[0]; got.Value != value || got.Problem != "" || !got.At.Equal(begun) || woken != i+2 {
-				t.Errorf("after a push of %v: %+v, woken %d times", value, got, woken)
+			if got := s.Latest("shop/webui")[0]; got.Value != value || got.Problem != "" || !got.At.Equal(begun) || woken.Load() != int32(i+2) {
+				t.Errorf("after a push of %v: %+v, woken %d times", value, got, woken.Load())
 			}
 		}
 		wait(10 * interval)
-		if got := s.Latest("shop/webui")[0]; got.Value != 0.3 || !got.At.Equal(begun) || woken < 12 {
-			t.Errorf("without a push: %+v, woken %d times; want the same, old, and a wake per interval", got, woken)
+		if got := s.Latest("shop/webui")[0]; got.Value != 0.3 || !got.At.Equal(begun) || woken.Load() < 12 {
+			t.Errorf("without a push: %+v, woken %d times; want the same, old, and a wake per interval", got, woken.Load())
 		}
 	})
 }
