@@ -40,10 +40,10 @@ spec:
 }
 
 // startController serves the LoadScalers of the Deployment's namespace.
-func startController(t testing.TB, d *deployment) *process {
+func startController(t testing.TB, d *deployment, more ...string) *process {
 	t.Helper()
-	return start(t, nil, "controller", "--kubeconfig", d.cluster.Kubeconfig, "--namespace", d.namespace,
-		"--lease-namespace", d.namespace, "--metrics-address", "0", "--health-address", "0")
+	return start(t, nil, append([]string{"controller", "--kubeconfig", d.cluster.Kubeconfig, "--namespace", d.namespace,
+		"--lease-namespace", d.namespace, "--metrics-address", "0", "--health-address", "0"}, more...)...)
 }
 
 // settled returns a Deployment of three ready pods that the controller is content with.

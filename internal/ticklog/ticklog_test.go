@@ -56,6 +56,24 @@ func TestLine(t *testing.T) {
 	}
 }
 
+// TestPage: the line that the page shows is one.
+func TestPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/traces.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```json\n")
+	shown, _, _ := strings.Cut(rest, "```")
+	foreign, err := Read(strings.NewReader(shown), func(l Line) {
+		if again, err := json.Marshal(l); err != nil || string(again)+"\n" != shown {
+			t.Errorf("the page shows %s, which would be written as %s (%v)", shown, again, err)
+		}
+	})
+	if foreign > 0 || shown == "" || err != nil {
+		t.Errorf("the page shows %q, %d lines of which are none (%v)", shown, foreign, err)
+	}
+}
+
 // TestRoundTrip writes ticks from several goroutines, and reads every one of them.
 func TestRoundTrip(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ticks")
