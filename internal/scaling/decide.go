@@ -67,6 +67,7 @@ func Decide(o Observation, p Policy, h History) Decision {
 	was, is, came := in.changed()
 	in.learn(came)
 	in.doubted = in.doubts()
+	in.Workloads = in.takeIn()
 	in.loads = in.assess()
 	began := !in.blind() && h.unseen(o.Now, p) || len(h.Recommendations) == 0
 	if began {
@@ -90,7 +91,7 @@ func Decide(o Observation, p Policy, h History) Decision {
 		d.Reasons = append(d.Reasons, Reason{Step: s.name, From: d.Replicas, To: want, Why: why})
 		d.Replicas = want
 	}
-	d.Learned = in.Learned
+	d.Learned, d.Workloads = in.Learned, in.Workloads
 	lose := in.losing(d.Replicas)
 	d.Lose, d.Mark = names(lose), names(in.marking(lose))
 	return d
@@ -128,6 +129,8 @@ type Decision struct {
 	Began bool
 	// Learned is what the target's past taught, up to this decision.
 	Learned Learned
+	// Workloads are what is known of the requests behind each load; none without an objective.
+	Workloads []Workload
 	// Next is when to decide again although nothing happens, as a fallback will be due; zero when none will.
 	Next time.Time
 }

@@ -56,7 +56,11 @@ func (in *input) verdict(l Load) Verdict {
 		return in.unread(v)
 	}
 	v.Total = in.total(l, v.Reading)
-	v.Demand, v.Why = in.size(l, v)
+	if in.Objective != nil {
+		v.Demand, v.Why = in.meet(l, v)
+	} else {
+		v.Demand, v.Why = in.size(l, v)
+	}
 	if v.Partial != "" && v.Demand < in.held() {
 		v.Demand, v.Holds = in.held(), true
 		v.Why = fmt.Sprintf("%s, but %s: removes nothing", v.Why, v.Partial)

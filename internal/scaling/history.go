@@ -32,6 +32,8 @@ type History struct {
 	Starting []string
 	// Learned is what the target's past taught.
 	Learned Learned
+	// Workloads are what is known of the requests behind each load; none without an objective.
+	Workloads []Workload
 	// Removing is the scale-in that was written last, until its pods have gone.
 	Removing ScaleIn
 	// Asked is the number of replicas asked for at the last decision.
@@ -99,7 +101,7 @@ func (h History) After(o Observation, d Decision) History {
 	}
 	h.Asked, h.Due = o.Replicas, d.Due
 	h.Present, h.Removing = active(o.Pods), h.Removing.seen(o)
-	h.Starting, h.Learned = d.Starting, d.Learned
+	h.Starting, h.Learned, h.Workloads = d.Starting, d.Learned, d.Workloads
 	oldest := o.Now.Add(-memory)
 	h.Moves = slices.DeleteFunc(slices.Clone(h.Moves), func(m Move) bool { return m.At.Before(oldest) })
 	h.Silent = silent(d.Loads)

@@ -227,14 +227,13 @@ func (r *replay) next(p *pod) {
 	r.start(p, r.queue.pop())
 }
 
-// free takes the idle pod that worked last, if there is one.
+// free takes the pod that has been idle for longest, if there is one.
 func (r *replay) free() *pod {
-	n := len(r.idle)
-	if n == 0 {
+	if len(r.idle) == 0 {
 		return nil
 	}
-	p := r.idle[n-1]
-	r.idle = r.idle[:n-1]
+	p := r.idle[0]
+	r.idle = slices.Delete(r.idle, 0, 1)
 	return p
 }
 
@@ -354,9 +353,6 @@ func (r *replay) scaleIn(n int, mark []string) {
 	}
 }
 
-// markCost is the deletion cost of marked pods; all others have none.
-const markCost = -1
-
 // sights returns the pods as a policy sees them.
 func (r *replay) sights() []scaling.Pod {
 	out := make([]scaling.Pod, len(r.pods))
@@ -370,7 +366,7 @@ func (r *replay) sights() []scaling.Pod {
 			s.Created = r.moment(-time.Hour) // those that were there at the beginning are not young
 		}
 		if p.marked {
-			s.Cost, s.Marked = markCost, true
+			s.Cost, s.Marked = scaling.MarkedCost, true
 		}
 		if p.readySince >= 0 {
 			s.Ready, s.ReadySince = true, r.moment(p.readySince)

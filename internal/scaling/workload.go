@@ -1,0 +1,154 @@
+package scaling
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// A Workload is what is known of the requests behind one load, of readings
+// alone. It is a value: after returns a new one.
+type Workload struct {
+	Load string
+	// Service is how long a pod works on one request.
+	Service ServiceTime
+	// Past is the demand of the last minutes, oldest first.
+	Past []Stretch
+	// Slack is the part of the wait that may be used up by what can be foreseen. It is steered by how many would have
+	// waited too long; below 0 it is headroom for more demand than there was.
+	Slack float64
+	// Active is when requests were last seen; zero when none ever were.
+	Active time.Time
+	// Frozen is the evidence that the load does not change although requests come and go: minus the logarithm of how likely that is.
+	Frozen float64
+	// now is what the newest reading showed.
+	now glimpse
+	// usual is the mean demand, over the time known or some hours.
+	usual float64
+	known time.Duration
+}
+
+// A Stretch is a time with its mean demand, in pods that it would keep at work.
+type Stretch struct {
+	Took   time.Duration
+	Demand float64
+}
+
+// A glimpse is what one reading says of the requests, and what there was for them.
+type glimpse struct {
+	at    time.Time
+	value float64
+	// all counts the requests, those on leaving pods included; here those that the pods that stay have to do.
+	all, here float64
+	// ready counts the pods that stay and serve, leaving those that are being removed and still work.
+	ready, leaving float64
+	// wait is how long one that came now would wait.
+	wait float64
+}
+
+// busy is how many pods work.
+func (g glimpse) busy() float64 { return min(g.here, g.ready) + g.leaving }
+
+const (
+	// firstSlack leaves half of the wait for what cannot be foreseen. With all of it the wait was missed on six of eight real traces.
+	firstSlack = 0.5
+	// Slack moves between these by slackGain for a reading's worth of usual demand: over hours, not minutes.
+	leastSlack, mostSlack, slackGain = -0.5, 0.55, 0.003
+	// heaviest bounds what one reading weighs in that.
+	heaviest = 50
+	// usualOver is the time over which demand is called usual.
+	usualOver = 4 * time.Hour
+	// shortestStretch keeps polls of a second from making the past long.
+	shortestStretch = 5 * time.Second
+	// outage is how long there may be nothing to read until what was before says nothing about now.
+	outage = 3 * time.Minute
+	// isFrozen is the evidence of one in a thousand.
+	isFrozen = 7
+)
+
+// after returns what is known after one more reading.
+func (w Workload) after(g glimpse, o Objective, reach time.Duration) Workload {
+	gap := g.at.Sub(w.now.at)
+	if w.now.at.IsZero() || gap > outage {
+		w.Past, w.Frozen = nil, 0
+		w.now = g
+		return w.active(g)
+	}
+	was, seconds := w.now, gap.Seconds()
+	pods := (was.ready+g.ready)/2 + max(was.leaving, g.leaving)
+	w.Service = w.Service.seen(was.all, g.all, pods, seconds)
+	w.Frozen = w.freezes(was, g, seconds)
+	demand := max(0, (was.busy()+g.busy())/2+w.service()*(g.all-was.all)/seconds)
+	w.Past = lengthen(w.Past, Stretch{gap, demand}, reach)
+	w = w.learns(was, demand, gap, o)
+	w.now = g
+	return w.active(g)
+}
+
+func (w Workload) active(g glimpse) Workload {
+	if g.here > 0 || w.Active.IsZero() {
+		w.Active = g.at
+	}
+	return w
+}
+
+// service is the service time in seconds.
+func (w Workload) service() float64 { return w.Service.Typical().Seconds() }
+
+// freezes adds to the evidence that the load is stuck. That a number of requests
+// comes out the same has the probability 1/√(1+4πv) or so, with the variance v
+// of its ups and downs; with long requests it often does.
+func (w Workload) freezes(was, g glimpse, seconds float64) float64 {
+	if g.value != was.value || g.value == 0 {
+		return 0
+	}
+	if g.ready != was.ready {
+		return w.Frozen + isFrozen // A ratio to other pods would be another one.
+	}
+	v := was.busy() * (1 - math.Exp(-seconds/w.service()))
+	return w.Frozen + math.Log1p(4*math.Pi*v)/2
+}
+
+// learns steers the slack by what the last reading's requests met.
+func (w Workload) learns(was glimpse, demand float64, gap time.Duration, o Objective) Workload {
+	w.known = min(w.known+gap, usualOver)
+	part := min(1, gap.Seconds()/w.known.Seconds())
+	w.usual += part * (demand - w.usual)
+	allowed := (1 - o.Percentile/100) / 2 // Half: what readings miss, such as a burst between two, waits as well.
+	missed := 0.0
+	if was.wait > o.Wait.Seconds() {
+		missed = 1
+	}
+	weight := min(heaviest, demand*gap.Seconds()/(15*max(w.usual, 0.2)))
+	w.Slack = max(leastSlack, min(mostSlack, w.Slack+slackGain*weight*(allowed-missed)))
+	return w
+}
+
+// lengthen adds a stretch to the past, and drops what is out of reach.
+func lengthen(past []Stretch, s Stretch, reach time.Duration) []Stretch {
+	if n := len(past); n > 0 && past[n-1].Took+s.Took <= shortestStretch {
+		last := past[n-1]
+		took := last.Took + s.Took
+		s = Stretch{took, (last.Demand*last.Took.Seconds() + s.Demand*s.Took.Seconds()) / took.Seconds()}
+		past = past[:n-1]
+	}
+	past = append(slices.Clip(past), s)
+	return past[since(past, reach):]
+}
+
+// since is the index from which the past covers so much time, as far as it goes.
+func since(past []Stretch, reach time.Duration) int {
+	i := len(past)
+	for span := time.Duration(0); i > 0 && span < reach; span += past[i].Took {
+		i--
+	}
+	return i
+}
+
+// covers is how much time the past covers.
+func covers(past []Stretch) (span time.Duration) {
+	for _, s := range past {
+		span += s.Took
+	}
+	return span
+}
