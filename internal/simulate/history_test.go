@@ -77,7 +77,7 @@ func TestHistoryByHand(t *testing.T) {
 		// Without pods nothing is done: the 5 have come.
 		"a queue at no pods": {[]Point{at(0, 0, 0, 0), at(10, 5, 0, 0), at(20, 5, 0, 0)}, false, 5},
 		// 8 requests on 4 ready pods and 4 that leave: all of them work.
-		"pods that leave": {[]Point{at(0, 2, 4, 4), at(10, 2, 4, 4)}, false, 8},
+		"pods that leave": {[]Point{at(0, 2, 4, 4), at(20, 2, 4, 4)}, false, 16},
 		// The queue of 12 shrinks by more than was done: 2 of it, and 2 that came later.
 		"given up":      {[]Point{at(0, 4, 4, 0), at(10, 0, 4, 0), at(20, 1, 4, 0)}, false, 4},
 		"half requests": {[]Point{at(0, 0, 1, 0), at(1, 0.4, 1, 0), at(2, 0.8, 1, 0), at(3, 0, 1, 0)}, false, 0},
