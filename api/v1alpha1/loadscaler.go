@@ -44,6 +44,8 @@ type LoadScalerList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.objective) || self.loads.all(l, !has(l.low) && !has(l.high) && !has(l.target))",message="objective is instead of bands: leave out low, high and target of every load, or objective"
 // +kubebuilder:validation:XValidation:rule="has(self.objective) || self.loads.all(l, !has(l.type) || l.type != 'Total' || has(l.target) || has(l.low) || has(l.high))",message="a Total has no default band: give target, or low and high, per replica; or the LoadScaler an objective"
 // +kubebuilder:validation:XValidation:rule="!has(self.minReplicas) || self.minReplicas > 0 || self.loads.size() == 0 || self.loads.exists(l, !has(l.pods) && (!has(l.input) || !l.input) && (!has(l.expression) || self.loads.exists(o, !has(o.pods) && !has(o.expression))))",message="minReplicas is 0 and all loads are read from pods: without pods nothing would ever wake the target; set minReplicas to 1, or add a load that is read elsewhere"
+// +kubebuilder:validation:XValidation:rule="!has(self.schedules) || self.schedules.all(s, !has(s.minReplicas) || has(s.maxReplicas) || s.minReplicas <= self.maxReplicas)",message="minReplicas of a schedule must not be above maxReplicas: give the schedule a maxReplicas of its own"
+// +kubebuilder:validation:XValidation:rule="!has(self.schedules) || self.schedules.all(s, !has(s.maxReplicas) || has(s.minReplicas) || s.maxReplicas >= (has(self.minReplicas) ? self.minReplicas : 1))",message="maxReplicas of a schedule must not be below minReplicas: give the schedule a minReplicas of its own"
 type LoadScalerSpec struct {
 	// ScaleTargetRef names the object to scale: anything with a scale subresource, in the LoadScaler's own namespace.
 	ScaleTargetRef TargetRef `json:"scaleTargetRef"`
@@ -71,6 +73,12 @@ type LoadScalerSpec struct {
 	// Objective sizes the target for how long requests may wait, in place of the loads' bands and of step. A Total then
 	// means the requests being worked on and waiting together, and a Utilization as many for each ready replica.
 	Objective *Objective `json:"objective,omitempty"`
+	// Schedules open windows of time in which other bounds hold.
+	//
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:XValidation:rule="self.all(s, !has(s.name) || self.exists_one(o, has(o.name) && o.name == s.name))",message="each schedule needs a name of its own"
+	Schedules []Schedule `json:"schedules,omitempty"`
 	// Fallback says what to do when a load gives no fresh reading for long. Without it, replicas hold.
 	Fallback *Fallback `json:"fallback,omitempty"`
 	// Step gives fixed steps, as the original cusme took them. Without it the size of a move follows from the load.

@@ -46,9 +46,10 @@ func PolicyOf(spec v1alpha1.LoadScalerSpec) (scaling.Policy, error) {
 	if spec.Step != nil {
 		p.Step = &scaling.FixedStep{Up: spec.Step.Up, Down: spec.Step.Down}
 	}
-	var objectiveErr, fallbackErr error
+	var objectiveErr, fallbackErr, scheduleErr error
 	p.Objective, objectiveErr = objectiveOf(spec)
 	p.Fallbacks, fallbackErr = fallbacksOf(spec.Fallback)
+	p.Schedules, scheduleErr = schedulesOf(spec.Schedules, p)
 	up, down := behaviorOf(spec)
 	p.Up, p.Down = up.rules, down.rules
 	for _, l := range spec.Loads {
@@ -58,7 +59,7 @@ func PolicyOf(spec v1alpha1.LoadScalerSpec) (scaling.Policy, error) {
 		}
 		p.Loads = append(p.Loads, out)
 	}
-	return p, errors.Join(check(p), objectiveErr, fallbackErr)
+	return p, errors.Join(check(p), objectiveErr, fallbackErr, scheduleErr)
 }
 
 // IntervalOf returns how often a spec's loads are polled.

@@ -171,13 +171,14 @@ func ableCondition(applyErr error) condition {
 
 // limiting names the rules that may hold back what the load asks for, as reasons of the condition.
 var limiting = map[scaling.Step]string{
-	scaling.Stabilize: "Stabilizing",
-	scaling.Pace:      "Paced",
-	scaling.Bounce:    "WouldBounce",
-	scaling.InStock:   "SoldOut",
-	scaling.Young:     "YoungPods",
-	scaling.AskBusy:   "AskingPods",
-	scaling.Bounds:    "Bounds",
+	scaling.OnSchedule: "Schedule",
+	scaling.Stabilize:  "Stabilizing",
+	scaling.Pace:       "Paced",
+	scaling.Bounce:     "WouldBounce",
+	scaling.InStock:    "SoldOut",
+	scaling.Young:      "YoungPods",
+	scaling.AskBusy:    "AskingPods",
+	scaling.Bounds:     "Bounds",
 }
 
 func limitedCondition(d scaling.Decision) condition {

@@ -16,26 +16,28 @@ import (
 // replicas the steps before it want and returns its own, with a sentence when
 // it has something to say. A new rule is one file and one line here.
 var steps = []step{
-	{Demand, demand},       // What the load asks for. First: everything after it only tempers this.
-	{Stabilize, stabilize}, // Remember recent demands, so that a dip of one reading moves nothing. Before pace, as in HPA, so that waiting is not counted as pacing.
-	{Pace, pace},           // How fast replicas may move. After stabilize: it limits the move that will really be made.
-	{Bounce, bounce},       // No step down that would have to be taken back. After pace: a slower move may not bounce at all.
-	{InStock, stock},       // Ask for no pods that the elastic provider has no stock for. After pace: what cannot be had is given up at once.
-	{Young, young},         // Shrink only by pods that go before the first young one. After all that sets the number of pods that would really go.
-	{AskBusy, busy},        // Ask the pods at stake whether they are busy. After young: only those that may go are asked.
-	{Bounds, bounds},       // Minimum and maximum. Last, so that nothing outranks the maximum: it is a promise about money.
+	{Demand, demand},         // What the load asks for. First: everything after it only tempers this.
+	{OnSchedule, onSchedule}, // What a window asks for. After demand: it bounds what the load asks for. Before stabilize: the rules for moves of the load are not for it.
+	{Stabilize, stabilize},   // Remember recent demands, so that a dip of one reading moves nothing. Before pace, as in HPA, so that waiting is not counted as pacing.
+	{Pace, pace},             // How fast replicas may move. After stabilize: it limits the move that will really be made.
+	{Bounce, bounce},         // No step down that would have to be taken back. After pace: a slower move may not bounce at all.
+	{InStock, stock},         // Ask for no pods that the elastic provider has no stock for. After pace: what cannot be had is given up at once.
+	{Young, young},           // Shrink only by pods that go before the first young one. After all that sets the number of pods that would really go.
+	{AskBusy, busy},          // Ask the pods at stake whether they are busy. After young: only those that may go are asked.
+	{Bounds, bounds},         // Minimum and maximum. Last, so that nothing outranks the maximum: it is a promise about money.
 }
 
 // Steps of a decision, as they appear in reasons.
 const (
-	Demand    Step = "demand"
-	Stabilize Step = "stabilize"
-	Pace      Step = "pace"
-	Bounce    Step = "bounce"
-	InStock   Step = "stock"
-	Young     Step = "young"
-	AskBusy   Step = "busy"
-	Bounds    Step = "bounds"
+	Demand     Step = "demand"
+	OnSchedule Step = "schedule"
+	Stabilize  Step = "stabilize"
+	Pace       Step = "pace"
+	Bounce     Step = "bounce"
+	InStock    Step = "stock"
+	Young      Step = "young"
+	AskBusy    Step = "busy"
+	Bounds     Step = "bounds"
 )
 
 // Step names one rule of the algorithm.
@@ -53,10 +55,11 @@ type input struct {
 	Observation
 	Policy
 	History
-	loads   []Verdict // what was made of each reading, in the policy's order
-	going   []Pod     // see order
-	due     time.Time // when pods were last due to be created
-	doubted []Pod     // see doubts
+	loads    []Verdict // what was made of each reading, in the policy's order
+	going    []Pod     // see order
+	due      time.Time // when pods were last due to be created
+	doubted  []Pod     // see doubts
+	corridor corridor
 }
 
 // Decide returns what to do about o under p, given what happened before.
@@ -66,6 +69,8 @@ func Decide(o Observation, p Policy, h History) Decision {
 	in.Stock = in.takeStock()
 	was, is, came := in.changed()
 	in.learn(came)
+	in.corridor = in.corridorNow()
+	in.Min, in.Max = in.corridor.least, in.corridor.most
 	in.doubted = in.doubts()
 	in.Workloads = in.takeIn()
 	in.loads = in.assess()
@@ -74,7 +79,7 @@ func Decide(o Observation, p Policy, h History) Decision {
 		in.History = in.History.begun(o)
 	}
 
-	d := Decision{Replicas: o.Replicas, Loads: in.loads, Pods: in.census(), Gone: in.departures(was, is), Starting: in.Starting, Stock: in.Stock, Began: began, Next: in.nextFallback()}
+	d := Decision{Replicas: o.Replicas, Loads: in.loads, Pods: in.census(), Gone: in.departures(was, is), Starting: in.Starting, Stock: in.Stock, Began: began, Next: in.next()}
 	in.due = in.dueSince(d.Gone)
 	d.Due = in.due
 	for _, s := range steps {
@@ -95,6 +100,15 @@ func Decide(o Observation, p Policy, h History) Decision {
 	lose := in.losing(d.Replicas)
 	d.Lose, d.Mark = names(lose), names(in.marking(lose))
 	return d
+}
+
+// next is when to decide again although nothing happens.
+func (in *input) next() time.Time {
+	c := in.corridor
+	if due := in.nextFallback(); !due.IsZero() {
+		c.changes(due)
+	}
+	return c.until
 }
 
 // A Decision is a number of replicas and the ledger that led to it.
@@ -131,7 +145,8 @@ type Decision struct {
 	Learned Learned
 	// Workloads are what is known of the requests behind each load; none without an objective.
 	Workloads []Workload
-	// Next is when to decide again although nothing happens, as a fallback will be due; zero when none will.
+	// Next is when to decide again although nothing happens, as a fallback will be due or a window opens or ends; zero when
+	// none will.
 	Next time.Time
 }
 

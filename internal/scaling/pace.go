@@ -17,6 +17,7 @@ import (
 // been 23 for 7 and doubled those. Here every move within the period counts.
 func pace(in *input, want int32) (int32, string) {
 	switch n := in.Replicas; {
+	case in.toBound(want):
 	case want > n:
 		limit := max(n, in.ceiling(), min(1, want))
 		if want > limit {

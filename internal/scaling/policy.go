@@ -8,8 +8,10 @@ import (
 
 // A Policy is a LoadScaler's spec with every default resolved.
 type Policy struct {
-	// Min and Max bound the replicas, 0 ≤ Min ≤ Max.
+	// Min and Max bound the replicas, 0 ≤ Min ≤ Max, while no window of a schedule says otherwise.
 	Min, Max int32
+	// Schedules open windows in which other bounds hold.
+	Schedules []Schedule
 	// Loads are the signals; the highest demand wins.
 	Loads []Load
 	// Fallbacks say, for Stale, Failed and Invalid, what a load asks for that has had no fresh reading for long. In a

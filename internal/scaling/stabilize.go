@@ -7,7 +7,7 @@ import "fmt"
 // up window. Ported from stabilizeRecommendationWithBehaviors of Kubernetes
 // 1.37's horizontal pod autoscaler, and checked against a running one.
 func stabilize(in *input, want int32) (int32, string) {
-	if !in.asks() {
+	if !in.asks() || in.toBound(want) {
 		return want, ""
 	}
 	lowest, highest := want, want
