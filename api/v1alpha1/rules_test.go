@@ -82,6 +82,8 @@ func TestExplain(t *testing.T) {
 		"lsc.status.startingReplicas":  "still trusted to become ready",
 		"lsc.spec.objective":           "the requests being worked on and waiting together",
 		"lsc.spec.objective.wait":      "the longest wait that is good enough",
+		"lsc.spec.schedules":           "windows of time in which other bounds hold",
+		"lsc.spec.schedules.ramp":      "its minimum may begin to rise",
 		"lsc.spec.startup.deadline":    "the age by which a pod should be ready",
 		"lsc.spec.busy":                "annotation cusme.dev/busy",
 		"lsc.spec.busy.value":          "above 0 is busy",

@@ -115,6 +115,38 @@ func TestPolicyOfAnObjective(t *testing.T) {
 	}
 }
 
+// Schedules are resolved with their windows; one without a name is called by its start.
+func TestPolicyOfSchedules(t *testing.T) {
+	p, err := PolicyOf(specOf(t, `
+minReplicas: 2
+maxReplicas: 20
+loads: [{name: backend}]
+schedules:
+- {name: work, start: "0 9 * * 1-5", end: "0 21 * * 1-5", timeZone: Asia/Shanghai, minReplicas: 4, ramp: 10m}
+- {start: "0 1 * * *", end: "0 5 * * *", timeZone: Asia/Shanghai, minReplicas: 0, maxReplicas: 30}`))
+	if err != nil || len(p.Schedules) != 2 {
+		t.Fatalf("got %d schedules, %v", len(p.Schedules), err)
+	}
+	work, night := p.Schedules[0], p.Schedules[1]
+	if work.Name != "work" || *work.Min != 4 || work.Max != nil || *work.Ramp != 10*time.Minute {
+		t.Errorf("work is %+v", work)
+	}
+	if night.Name != "0 1 * * *" || *night.Min != 0 || *night.Max != 30 || night.Ramp != nil {
+		t.Errorf("the night is %+v", night)
+	}
+	now := time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
+	if start, _, ok := work.Windows.Window(now); !ok || start.Format(time.RFC3339) != "2026-11-23T09:00:00+08:00" {
+		t.Errorf("work opened %s (%v)", start, ok)
+	}
+	d := scaling.Decide(scaling.Observation{Now: now, Replicas: 2}, p, scaling.History{})
+	if d.Replicas != 4 || d.Why() != `window "work" opened 09:00 Asia/Shanghai: at least 4` {
+		t.Errorf("at noon %d: %s", d.Replicas, d.Why())
+	}
+	if want := time.Date(2026, 11, 23, 13, 0, 0, 0, time.UTC); !d.Next.Equal(want) {
+		t.Errorf("decides again at %s, want %s", d.Next, want)
+	}
+}
+
 // A target given alone gets HPA's tolerance as its band, of each direction its own.
 func TestToleranceAroundATarget(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -169,6 +201,26 @@ func TestFallbackOfEachState(t *testing.T) {
 		p, err := PolicyOf(specOf(t, "maxReplicas: 4\nloads: [{name: a}]\nfallback: "+text))
 		if err != nil || !reflect.DeepEqual(p.Fallbacks, want) {
 			t.Errorf("%s\ngot  %v (%v)\nwant %v", text, p.Fallbacks, err, want)
+		}
+	}
+}
+
+// A schedule that cannot be understood is refused, and with it the spec: nothing moves.
+func TestSchedulesRefused(t *testing.T) {
+	for text, sentence := range map[string]string{
+		"schedules: [{name: a, start: 0 9 * * *, end: 0 9 * *, timeZone: Etc/UTC, minReplicas: 2}]":                                                                                    `schedules[a].end: expected a cron line`,
+		"schedules: [{start: 0 9 * * *, end: 0 0 30 2 *, timeZone: Etc/UTC, minReplicas: 2}]":                                                                                          `schedules[0].end: expected a time that comes, got "0 0 30 2 *": no year has such a day`,
+		"schedules: [{name: a, start: 0 9 * * *, end: 0 21 * * *, timeZone: Mars/Olympus, minReplicas: 2}]":                                                                            `schedules[a].timeZone: expected an IANA time zone`,
+		"schedules: [{name: a, start: 0 9 * * *, end: 0 21 * * *, timeZone: Etc/UTC}]":                                                                                                 "schedules[a].minReplicas: expected a number, here or in maxReplicas, got neither",
+		"schedules: [{name: a, start: 0 9 * * *, end: 0 21 * * *, timeZone: Etc/UTC, minReplicas: -1}]":                                                                                "schedules[a].minReplicas: expected 0 or more, got -1",
+		"schedules: [{name: a, start: 0 9 * * *, end: 0 21 * * *, timeZone: Etc/UTC, minReplicas: 5}]":                                                                                 "schedules[a].minReplicas: expected 0 to maxReplicas (4), got 5",
+		"schedules: [{name: a, start: 0 9 * * *, end: 0 21 * * *, timeZone: Etc/UTC, maxReplicas: 0}]":                                                                                 "schedules[a].maxReplicas: expected minReplicas (1) or more, got 0",
+		"schedules: [{name: a, start: 0 9 * * *, end: 0 21 * * *, timeZone: Etc/UTC, maxReplicas: 2, ramp: 1m}]":                                                                       "schedules[a].ramp: expected none without minReplicas",
+		"schedules: [{name: a, start: 0 9 * * *, end: 0 21 * * *, timeZone: Etc/UTC, minReplicas: 2, ramp: 25h}]":                                                                      "schedules[a].ramp: expected 0s to 24h, got 25h0m0s",
+		"schedules: [{name: a, start: 0 9 * * *, end: 0 21 * * *, timeZone: Etc/UTC, minReplicas: 2}, {name: a, start: 0 7 * * *, end: 0 8 * * *, timeZone: Etc/UTC, minReplicas: 2}]": "schedules[a].name: expected another for each schedule",
+	} {
+		if _, err := PolicyOf(specOf(t, "maxReplicas: 4\nloads: [{name: a}]\n"+text)); err == nil || !strings.HasPrefix(err.Error(), sentence) {
+			t.Errorf("%s\ngot  %v\nwant %s", text, err, sentence)
 		}
 	}
 }

@@ -262,7 +262,6 @@ func TestSummaryOfAnObjective(t *testing.T) {
 	}
 }
 
-
 // Sentences fit into their fields whatever is in them, and stay valid text.
 func TestSentencesAreCut(t *testing.T) {
 	long := strings.Repeat("负载 \n", 1000)

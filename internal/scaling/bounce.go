@@ -6,7 +6,7 @@ import "fmt"
 // and be taken back at the next reading: removing k of N multiplies a load by
 // N/(N-k), and 2 to 1 doubles it.
 func bounce(in *input, want int32) (int32, string) {
-	if want >= in.Replicas || in.Objective != nil { // An objective's replay has looked further ahead.
+	if want >= in.Replicas || in.toBound(want) || in.Objective != nil { // An objective's replay has looked further ahead.
 		return want, ""
 	}
 	got, why := want, ""

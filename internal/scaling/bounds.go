@@ -8,12 +8,16 @@ import "fmt"
 func bounds(in *input, want int32) (int32, string) {
 	least := in.fewest()
 	switch {
+	case want > in.Max && in.corridor.mostWhy != "":
+		return in.Max, in.corridor.mostWhy
 	case want > in.Max && in.Replicas > in.Max:
 		return in.Max, fmt.Sprintf("%s more than the maximum of %d", are(in.Replicas), in.Max)
 	case want > in.Max:
 		return in.Max, fmt.Sprintf("the maximum is %d", in.Max)
 	case want < least && least < in.Min:
 		return least, fmt.Sprintf("the minimum is %d, of which %d can be had", in.Min, least)
+	case want < least && in.corridor.leastWhy != "":
+		return least, in.corridor.leastWhy
 	case want < least:
 		return least, fmt.Sprintf("the minimum is %d", in.Min)
 	default:

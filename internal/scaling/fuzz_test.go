@@ -80,6 +80,7 @@ func randomWorld(r *rapid.T) *world {
 			}
 		}
 	}
+	w.policy.Schedules = randomSchedules(r, time.Duration(len(w.samples))*w.every)
 	w.wakes = rapid.IntRange(1, 3).Draw(r, "wakes")
 	w.average = rapid.SampledFrom([]int{0, 0, 4}).Draw(r, "average")
 	if rapid.Bool().Draw(r, "two") {

@@ -22,14 +22,19 @@ func checkInvariants(t judge, w *world, o Observation, d Decision) {
 	back := d.Replicas-o.Replicas <= d.Stock.Given    // what was given up is asked for again
 	w.listen(o, d)
 	fallback := slices.ContainsFunc(d.Loads, func(v Verdict) bool { _, _, due := w.due(o, v); return due })
-	outside := o.Replicas > w.policy.Max || o.Replicas < w.policy.Min
+	least, most, ahead := w.bounds(o.Now)
+	outside := o.Replicas > most || o.Replicas < ahead
 	switch {
-	case d.Replicas > o.Replicas && d.Replicas > w.policy.Max:
+	case d.Replicas > o.Replicas && d.Replicas > most:
 		fail("never above the maximum by growing")
-	case d.Replicas < o.Replicas && d.Replicas < w.policy.Min && !given:
+	case d.Replicas < o.Replicas && d.Replicas < least && !given:
 		fail("never below the minimum by shrinking")
-	case d.Replicas > w.policy.Max:
+	case d.Replicas > most:
 		fail("never above the maximum")
+	case d.Replicas < least && !d.Stock.Out():
+		fail("never below the minimum while there is stock")
+	case d.Blind() && d.Replicas > max(o.Replicas, ahead) && !fallback && !back:
+		fail("a window raises no more than its minimum")
 	case d.Blind() && d.Replicas != o.Replicas && !outside && !given && !(d.Replicas > o.Replicas && back) && !fallback:
 		fail("no fresh reading, no move but a fallback's that is due")
 	case len(d.Reasons) == 0:
@@ -94,7 +99,7 @@ func brokenPromises(w *world, o Observation, d Decision) (broken []string) {
 			broken = append(broken, says)
 		}
 	}
-	overMax := o.Replicas > w.policy.Max
+	overMax := w.overMax()
 	for _, p := range o.Pods {
 		if slices.Contains(d.Lose, p.Name) {
 			promise("no young pod is chosen, "+p.Name, overMax || !w.isYoung(p))

@@ -29,6 +29,8 @@ import (
 //	also input 0.9x3 _x2             the same, as an input
 //	valid 0..10                      what the load can be
 //	fallback stale|failed|invalid after 5m replicas 4 [static|current|higher|lower]
+//	window work 9h..21h every 24h    open from 9 to 21 hours after the epoch, every day
+//	      min 4 max 8 ramp 10m       and the bounds then (all but the times at will)
 //	wakes 3                          decide so often on every reading, a second apart
 //	at 5m scale 25|max 10|restart|rollout|rollout done|start 1m|unready 3|ready
 //	at 5m stock 8|busy 3|idle|doom 2  of the elastic stock; of so many pods from the first
@@ -127,6 +129,8 @@ func (w *world) directive(verb string, args []string) (err error) {
 		l.ValidRange.Min, l.ValidRange.Max = a.band()
 	case "fallback":
 		w.fallback(a)
+	case "window":
+		w.policy.Schedules = append(w.policy.Schedules, a.window())
 	case "average":
 		w.average = int(a.int())
 	case "wakes":
@@ -219,6 +223,15 @@ func (a *arguments) duration() time.Duration {
 	d, err := time.ParseDuration(a.next())
 	a.err = errors.Join(a.err, err)
 	return d
+}
+
+func (a *arguments) times() (from, to time.Duration) {
+	first, second, _ := strings.Cut(a.next(), "..")
+	for word, d := range map[string]*time.Duration{first: &from, second: &to} {
+		parsed, err := time.ParseDuration(word)
+		*d, a.err = parsed, errors.Join(a.err, err)
+	}
+	return from, to
 }
 
 func (a *arguments) rules() (r Rules) {

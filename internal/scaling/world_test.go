@@ -345,7 +345,7 @@ func (w *world) apply(t judge, d Decision) {
 		return
 	}
 	w.mark(d)
-	before, overMax := active(w.pods), w.replicas > w.policy.Max
+	before, overMax := active(w.pods), w.overMax()
 	w.history = w.history.Moved(w.observe(), d)
 	from := w.replicas
 	w.replicas = d.Replicas
