@@ -13,7 +13,7 @@ import (
 const startsSeen = "{.status.learned.startUp.ordinary.seen}"
 
 // A controller that starts knows what the one before it has learned from pods
-// that are gone, goes on with it, and writes nothing to say so.
+// that are gone, goes on with it, and writes nothing to say so. Who removes it has it forgotten.
 func TestARestartKnowsYesterday(t *testing.T) {
 	t.Parallel()
 	b, d := newBackend(t, "0.6"), newDeployment(t, 3)
@@ -51,9 +51,10 @@ func TestARestartKnowsYesterday(t *testing.T) {
 
 	d.forget(t)
 	b.isAskedAgain(t, 3)
-	b.reports("0.35")
-	d.reaches(t, 3)
-	d.hasStatus(t, "{.status.learned}", "")
+	b.reports("0.9")
+	d.reaches(t, 7)
+	b.reports("0.6")
+	d.hasStatus(t, startsSeen, "2")
 }
 
 // learned returns how long the starts took that were learned from.

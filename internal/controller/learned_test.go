@@ -229,10 +229,14 @@ func TestWhatIsRemovedIsForgotten(t *testing.T) {
 // The watch may show a status from before what was learned was written.
 func TestAStatusOfBeforeForgetsNothing(t *testing.T) {
 	m := &memory{history: scaling.History{Learned: scaling.Learned{Ordinary: seconds(50)}}, unseen: true}
-	m.status.Learned = learnedOf(m.history.Learned)
-	m.see(v1alpha1.LoadScalerStatus{})
+	m.status = taught(m.history.Learned, noon)
+	m.see(taught(scaling.Learned{}, noon.Add(-time.Second)))
 	if m.history.Learned.Ordinary.Seen != 1 || m.status.Learned.IsZero() {
 		t.Errorf("forgotten: %+v", m.history.Learned)
+	}
+	m.see(taught(scaling.Learned{}, noon)) // As it was written, and removed before anybody looked.
+	if m.history.Learned.Ordinary.Seen != 0 || !m.status.Learned.IsZero() {
+		t.Errorf("not forgotten: %+v", m.history.Learned)
 	}
 }
 

@@ -101,13 +101,18 @@ func newMemory(ls *v1alpha1.LoadScaler, old *memory) *memory {
 // see lets go of a status that was written once the watch shows the same: two of
 // each, of ten thousand LoadScalers, are 30 MB more than one.
 //
-// Who removes what was learned from the status has it forgotten.
+// Who removes what was learned from the status has it forgotten. A status from
+// before it was written is told apart by its account, which has another time.
 func (m *memory) see(status v1alpha1.LoadScalerStatus) {
+	removed := status.Learned.IsZero() && !m.status.Learned.IsZero()
+	if removed {
+		status.Learned = m.status.Learned
+	}
 	if m.unseen && equality.Semantic.DeepEqual(m.status, status) {
 		m.status, m.unseen = status, false
 	}
-	if !m.unseen && status.Learned.IsZero() && !m.status.Learned.IsZero() {
-		m.status.Learned, m.history.Learned = status.Learned, scaling.Learned{}
+	if removed && !m.unseen {
+		m.status.Learned, m.history.Learned = v1alpha1.Learned{}, scaling.Learned{}
 	}
 }
 
