@@ -75,6 +75,17 @@ manifests: ## Generate deepcopy functions, the CRD and the RBAC role from the Go
 proto: ## Generate the client of KEDA's external scaler protocol; needs protoc (Debian: protobuf-compiler)
 	go generate ./internal/load/externalscaler
 
+# What it fetches is committed, so that nobody else needs npm. npm holds the package to the checksum in package-lock.json.
+ASSETS := internal/dashboard/assets
+
+.PHONY: assets
+assets: ## Fetch what pages are made of beside our own script; needs npm
+	npm --prefix $(ASSETS) ci --ignore-scripts --no-audit --no-fund
+	cp $(ASSETS)/node_modules/uplot/dist/uPlot.iife.min.js $(ASSETS)/uplot.min.js
+	cp $(ASSETS)/node_modules/uplot/dist/uPlot.min.css $(ASSETS)/uplot.min.css
+	cp $(ASSETS)/node_modules/uplot/LICENSE $(ASSETS)/uplot.LICENSE
+	rm -rf $(ASSETS)/node_modules
+
 .PHONY: scenarios
 scenarios: ## Rewrite the lower halves of the scenarios; read the diff
 	go test ./internal/scaling -run Scenario -update
