@@ -52,7 +52,7 @@ const simulateExample = `  # a first look: a synthetic day, cusme beside HPA and
 type rehearsal struct {
 	files, traces, policies []string
 	load, namespace         string
-	model                   model
+	model                   worldFlags
 	parallel                int
 	output, report          string
 	chart                   bool

@@ -24,11 +24,11 @@ func (r *rehearsal) figures(limit time.Duration) []figure {
 		{">" + brief(limit), "share of requests that waited longer than the limit", func(o outcome) string { return percent(o.Waits.Over) }},
 		{"GPU-H", "GPU-hours billed, from pods' creation to their end", func(o outcome) string { return gpuHours(o.Billed) }},
 		{"RATIO", "GPU-hours billed for each that requests needed", func(o outcome) string { return ratio(o.Ratio()) }},
-		{"STARTED", "pods started", func(o outcome) string { return count(o.Started) }},
-		{"YOUNG", "pods removed before they were of the minimum age", func(o outcome) string { return count(o.Young) }},
-		{"MOVES", "changes of replicas", func(o outcome) string { return count(o.Moves) }},
-		{"BACK", "moves in the other direction than the one before", func(o outcome) string { return count(o.Reversals) }},
-		{"LOST", "times that a removed pod gave a request back, which then began anew", func(o outcome) string { return count(o.Lost) }},
+		{"STARTED", "pods started", func(o outcome) string { return integer(o.Started) }},
+		{"YOUNG", "pods removed before they were of the minimum age", func(o outcome) string { return integer(o.Young) }},
+		{"MOVES", "changes of replicas", func(o outcome) string { return integer(o.Moves) }},
+		{"BACK", "moves in the other direction than the one before", func(o outcome) string { return integer(o.Reversals) }},
+		{"LOST", "times that a removed pod gave a request back, which then began anew", func(o outcome) string { return integer(o.Lost) }},
 	}
 	if r.price > 0 {
 		all = append(all, figure{"COST", "GPU-hours at the price given", func(o outcome) string { return fmt.Sprintf("%.2f", r.price*o.Billed.Hours()) }})
@@ -96,4 +96,4 @@ func ratio(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-func count(n int64) string { return fmt.Sprint(n) }
+func integer(n int64) string { return fmt.Sprint(n) }

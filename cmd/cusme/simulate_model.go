@@ -22,8 +22,8 @@ const mostWarm = 100_000
 // with a large image and a little use of it.
 const youngAge = 10 * time.Minute
 
-// A model is what the command line says of the world.
-type model struct {
+// worldFlags are what the command line says of the world.
+type worldFlags struct {
 	startUp                 startUp
 	drain, busy             bool
 	grace, limit, interval  time.Duration
@@ -35,7 +35,7 @@ type model struct {
 	given                   func(flag string) bool
 }
 
-func (m *model) flags(f *pflag.FlagSet) {
+func (m *worldFlags) flags(f *pflag.FlagSet) {
 	m.startUp = startUp{Median: time.Minute, P99: 150 * time.Second}
 	f.Var(&m.startUp, "startup", "how long pods take to become ready: `median,p99`")
 	f.BoolVar(&m.drain, "drain", false, "pods that are removed finish their request, for however long")
@@ -52,7 +52,7 @@ func (m *model) flags(f *pflag.FlagSet) {
 	f.Float64Var(&m.noise, "noise", 0, "standard deviation of the load's error, as a fraction of it")
 }
 
-func (m *model) check() error {
+func (m *worldFlags) check() error {
 	switch {
 	case m.grace < 0:
 		return fmt.Errorf("--grace: expected 0s or more, got %s", m.grace)
@@ -73,7 +73,7 @@ func (m *model) check() error {
 }
 
 // world is the one that a LoadScaler lives in, by the given one of its loads.
-func (m *model) world(spec v1alpha1.LoadScalerSpec, p scaling.Policy) simulate.World {
+func (m *worldFlags) world(spec v1alpha1.LoadScalerSpec, p scaling.Policy) simulate.World {
 	w := simulate.World{
 		Interval: cmp.Or(m.interval, controller.IntervalOf(spec)),
 		Start:    simulate.StartUp(m.startUp),

@@ -105,7 +105,7 @@ func (p *page) overall(of plan, outcomes []outcome) {
 		for j := range of.traces {
 			s.add(outcomes[j*len(of.entries)+i])
 		}
-		table = append(table, []string{e.Name, ratio(s.ratio()), percent(s.over / float64(s.n)), gpuHours(s.billed), count(s.started), count(s.young), count(s.lost)})
+		table = append(table, []string{e.Name, ratio(s.ratio()), percent(s.over / float64(s.n)), gpuHours(s.billed), integer(s.started), integer(s.young), integer(s.lost)})
 	}
 	p.table(table)
 	p.line("")
