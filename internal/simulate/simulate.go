@@ -68,6 +68,8 @@ type World struct {
 	// Observe is called after each look of the policy, for charts and logs; nil for nobody. What it is shown is only valid
 	// until it returns.
 	Observe func(*Moment)
+	// served is called for each request that ended well; nil for nobody.
+	served func(q Request, wait time.Duration)
 }
 
 // A StartUp is a lognormal distribution of start-up times, in the two numbers

@@ -248,6 +248,9 @@ func (r *replay) done(p *pod) {
 	p.works = false
 	r.running--
 	r.waits.add(p.started - p.request.At)
+	if r.served != nil {
+		r.served(p.request, p.started-p.request.At)
+	}
 	if p.leaving {
 		r.leaving--
 		r.end(p)
