@@ -37,7 +37,9 @@ func Clairvoyant(w World, t Trace) (Bound, error) {
 		if err != nil {
 			return Bound{}, fmt.Errorf("bounds of %s: %w", t.Name, err)
 		}
-		c.take(q)
+		if c.take(q); c.offered == forever {
+			return Bound{}, fmt.Errorf("bounds of %s: %w", t.Name, errTooMuchService)
+		}
 	}
 	return c.bound(), nil
 }
@@ -66,7 +68,7 @@ func newClairvoyance(w World) *clairvoyance {
 }
 
 func (c *clairvoyance) take(q Request) {
-	c.offered += q.Service
+	c.offered = added(c.offered, q.Service)
 	c.end = max(c.end, q.At+q.Service)
 	c.exact.take(q)
 	c.pool.take(q)

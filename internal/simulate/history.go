@@ -31,6 +31,9 @@ type Point struct {
 	Ready, Leaving int32
 }
 
+// mostPresent is how many requests a point may speak of: a hundred for each of a hundred thousand pods. A replay keeps its queue in memory.
+const mostPresent = 1e7
+
 // A long gap is more than so many times the usual step between points.
 const longGap = 3
 
@@ -64,6 +67,8 @@ func (h LoadHistory) check() error {
 		switch {
 		case !(p.Load >= 0) || math.IsInf(p.Load, 1):
 			return fmt.Errorf("at %s: expected a load from 0 on, got %v", at, p.Load)
+		case h.present(p) > mostPresent:
+			return fmt.Errorf("at %s: expected a load of ten million requests at most, got %v with %d pods ready: leave out this time, or give the LoadScaler's load the type Total if it is a sum", at, p.Load, p.Ready)
 		case p.Ready < 0 || p.Leaving < 0:
 			return fmt.Errorf("at %s: expected no fewer than 0 pods, got %d ready and %d leaving", at, p.Ready, p.Leaving)
 		case i > 0 && !p.At.After(h.Points[i-1].At):
@@ -90,6 +95,10 @@ func (h LoadHistory) rows(yield func(row, error) bool) {
 		arrived += h.queued(next) - h.queued(p) + (h.working(p)+h.working(next))/2*step.Seconds()/h.Service.Seconds()
 		n := max(0, math.Floor(arrived))
 		arrived -= n
+		if n > mostArrivals {
+			yield(row{}, fmt.Errorf("load history %s: from %s on: expected a billion requests at most between two points, got %.3g: is a service time of %s what a request takes?", h.Name, p.At.UTC().Format(time.RFC3339), n, h.Service))
+			return
+		}
 		if n > 0 && !yield(row{at: p.At.Sub(h.Points[0].At), width: step, arrivals: int64(n), service: h.Service}, nil) {
 			return
 		}

@@ -103,15 +103,17 @@ func TestHistoriesThatCannotBe(t *testing.T) {
 		return LoadHistory{Name: "webui", Service: time.Second, Points: []Point{{Epoch, 1, 1, 0}, {Epoch.Add(time.Minute), 1, 1, 0}}}
 	}
 	for want, spoil := range map[string]func(*LoadHistory){
-		"expected a service time above 0, got 0s":                      func(h *LoadHistory) { h.Service = 0 },
-		"expected two points or more, got 1":                           func(h *LoadHistory) { h.Points = h.Points[:1] },
-		"at 2024-01-01T00:01:00Z: expected a load from 0 on, got NaN":  func(h *LoadHistory) { h.Points[1].Load = math.NaN() },
-		"at 2024-01-01T00:01:00Z: expected a load from 0 on, got -1":   func(h *LoadHistory) { h.Points[1].Load = -1 },
-		"at 2024-01-01T00:00:00Z: expected a load from 0 on, got +Inf": func(h *LoadHistory) { h.Points[0].Load = math.Inf(1) },
-		"expected no fewer than 0 pods, got -1 ready and 0 leaving":    func(h *LoadHistory) { h.Points[0].Ready = -1 },
-		"expected no fewer than 0 pods, got 1 ready and -1 leaving":    func(h *LoadHistory) { h.Points[0].Leaving = -1 },
-		"expected points by time, got one after 2024-01-01T00:00:00Z":  func(h *LoadHistory) { h.Points[1].At = Epoch },
-		"the load was 0 all the time: there is nothing to replay":      func(h *LoadHistory) { h.Points[0].Load, h.Points[1].Load = 0, 0 },
+		"expected a service time above 0, got 0s":                                                           func(h *LoadHistory) { h.Service = 0 },
+		"expected two points or more, got 1":                                                                func(h *LoadHistory) { h.Points = h.Points[:1] },
+		"at 2024-01-01T00:01:00Z: expected a load from 0 on, got NaN":                                       func(h *LoadHistory) { h.Points[1].Load = math.NaN() },
+		"at 2024-01-01T00:01:00Z: expected a load from 0 on, got -1":                                        func(h *LoadHistory) { h.Points[1].Load = -1 },
+		"at 2024-01-01T00:00:00Z: expected a load from 0 on, got +Inf":                                      func(h *LoadHistory) { h.Points[0].Load = math.Inf(1) },
+		"expected a load of ten million requests at most, got 1e+19 with 1 pods ready: leave out this time": func(h *LoadHistory) { h.Points[0].Load = 1e19 },
+		"expected a load of ten million requests at most, got 10001 with 1000 pods ready":                   func(h *LoadHistory) { h.Points[0].Load, h.Points[0].Ready = 10_001, 1000 },
+		"expected no fewer than 0 pods, got -1 ready and 0 leaving":                                         func(h *LoadHistory) { h.Points[0].Ready = -1 },
+		"expected no fewer than 0 pods, got 1 ready and -1 leaving":                                         func(h *LoadHistory) { h.Points[0].Leaving = -1 },
+		"expected points by time, got one after 2024-01-01T00:00:00Z":                                       func(h *LoadHistory) { h.Points[1].At = Epoch },
+		"the load was 0 all the time: there is nothing to replay":                                           func(h *LoadHistory) { h.Points[0].Load, h.Points[1].Load = 0, 0 },
 	} {
 		h := good()
 		spoil(&h)
@@ -121,6 +123,15 @@ func TestHistoriesThatCannotBe(t *testing.T) {
 	}
 	if _, err := good().Trace(); err != nil {
 		t.Error(err)
+	}
+	h := good()
+	h.Service = 1
+	trace, err := h.Trace()
+	for _, problem := range trace.Requests(1) {
+		err = problem
+	}
+	if err == nil || !strings.Contains(err.Error(), "load history webui: from 2024-01-01T00:00:00Z on: expected a billion requests at most between two points, got 6e+10") {
+		t.Errorf("of requests of a nanosecond: %v", err)
 	}
 }
 

@@ -12,12 +12,21 @@ import (
 // believes 0.6. Its faults are left out.
 func Original(every time.Duration, step scaling.FixedStep, minPodAge time.Duration) Contender {
 	return Contender{
-		Name:  "original, every " + strings.TrimSuffix(every.String(), "0s"),
+		Name:  "original, every " + minutes(every),
 		Every: every,
 		New: func(w World) Policy {
 			return original{signal: signal{w.Total}, step: step, minPodAge: minPodAge}
 		},
 	}
+}
+
+// minutes writes 5m0s as 5m.
+func minutes(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		return strings.TrimSuffix(text, "0s")
+	}
+	return text
 }
 
 type original struct {

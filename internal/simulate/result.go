@@ -1,6 +1,10 @@
 package simulate
 
-import "time"
+import (
+	"errors"
+	"math"
+	"time"
+)
 
 // A Result is what a policy made of a trace.
 type Result struct {
@@ -10,7 +14,7 @@ type Result struct {
 	// Requests counts those served, Lost those among them that a removed pod had to give back, each time.
 	Requests, Lost int64
 	// Offered is the service time of all requests, Billed the time of all pods from creation to end, Starting the part of it
-	// before they were ready, Wasted the work on requests that were given back. A week of a thousand pods is 20 % of what a Duration holds.
+	// before they were ready, Wasted the work on requests that were given back. None is forever.
 	Offered, Billed, Starting, Wasted time.Duration
 	// Waits are the times from arrival to the start of the service that ended well.
 	Waits Waits
@@ -34,6 +38,20 @@ func (r Result) Ratio() float64 {
 		return 0
 	}
 	return float64(r.Billed) / float64(r.Offered)
+}
+
+// forever is the longest Duration, of 292 years: a thousand pods for 107 days. Sums end there, for beyond it they would be negative.
+const forever time.Duration = math.MaxInt64
+
+// errTooMuchService says that a demand cannot be summed up.
+var errTooMuchService = errors.New("expected less than 292 years of service in one replay, got more: replay a part of the trace")
+
+// added is a sum of times from 0 on, at most forever.
+func added(a, b time.Duration) time.Duration {
+	if a > forever-b {
+		return forever
+	}
+	return a + b
 }
 
 // A Moment is what an observer sees of a replay at each look of its policy.

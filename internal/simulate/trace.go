@@ -33,7 +33,7 @@ func ReadTraces(path string) ([]Trace, error) {
 	var all []Trace
 	var problems []error
 	for _, e := range entries {
-		if e.IsDir() || traceName(e.Name()) == e.Name() {
+		if e.IsDir() || !strings.HasSuffix(strings.TrimSuffix(e.Name(), ".gz"), ".csv") {
 			continue
 		}
 		t, err := ReadTrace(filepath.Join(path, e.Name()))

@@ -160,7 +160,7 @@ func TestAFileThatChanges(t *testing.T) {
 func TestReadTraces(t *testing.T) {
 	dir := t.TempDir()
 	good := "t_s,service_s\n1,2\n"
-	for name, text := range map[string]string{"b.csv": good, "a.csv.gz": compressed(t, good), "README.md": "no trace", "c.csv.txt": ""} {
+	for name, text := range map[string]string{"b.csv": good, "a.csv.gz": compressed(t, good), "README.md": "no trace", "c.csv.txt": "", "notes.gz": "no trace"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -49,11 +49,11 @@ func (w *waits) sum() Waits {
 	}
 }
 
-// quantile is the wait that a share of the requests do not exceed.
+// quantile is the wait that a share of the requests do not exceed. The histogram rounds up, and no wait is above the longest.
 func (w *waits) quantile(q float64) time.Duration {
 	rank := q*float64(w.n) - float64(w.none)
 	if rank <= 0 {
 		return 0
 	}
-	return time.Duration(w.some.ValueAtQuantile(100*rank/float64(w.n-w.none))) * time.Millisecond
+	return min(w.longest, time.Duration(w.some.ValueAtQuantile(100*rank/float64(w.n-w.none)))*time.Millisecond)
 }

@@ -55,14 +55,19 @@ func (w World) check() error {
 		return fmt.Errorf("the world's bounds: expected 0 ≤ Min ≤ Max and Max at least 1, got %d and %d", w.Min, w.Max)
 	case w.Warm < 0 || w.Warm > w.Max:
 		return fmt.Errorf("the world's Warm: expected 0 to Max (%d), got %d", w.Max, w.Warm)
+	case w.Grace < 0:
+		return fmt.Errorf("the world's Grace: expected 0s or more, got %s", w.Grace)
+	case !(w.Faults.Noise >= 0):
+		return fmt.Errorf("the world's Noise: expected 0 or more, got %v", w.Faults.Noise)
 	}
 	return nil
 }
 
-// draw returns a start-up time. The 99th percentile of a normal distribution is 2.3263 standard deviations above its mean.
+// draw returns a start-up time, above 0 and no longer than any trace. The 99th percentile of a normal distribution is 2.3263 standard deviations above its mean.
 func (s StartUp) draw(random *rand.Rand) time.Duration {
 	sigma := math.Log(float64(s.P99)/float64(s.Median)) / 2.3263
-	return time.Duration(float64(s.Median) * math.Exp(sigma*random.NormFloat64()))
+	took := float64(s.Median) * math.Exp(sigma*random.NormFloat64())
+	return time.Duration(min(max(took, 1), float64(longestTrace)))
 }
 
 // Mean is the mean start-up time.
@@ -120,7 +125,9 @@ func (r *replay) arrives(ctx context.Context, q Request) error {
 	}
 	r.now = q.At
 	r.result.Requests++
-	r.result.Offered += q.Service
+	if r.result.Offered = added(r.result.Offered, q.Service); r.result.Offered == forever {
+		return errTooMuchService
+	}
 	if p := r.free(); p != nil {
 		r.start(p, q)
 		return nil
@@ -173,6 +180,9 @@ func (r *replay) finish(ctx context.Context) error {
 	}
 	for _, p := range slices.Clone(r.pods) {
 		r.end(p)
+	}
+	if r.result.Billed == forever {
+		return errors.New("expected less than 292 years of pods in one replay, got more: replay a part of the trace")
 	}
 	r.result.Span = r.now
 	r.result.Waits = r.waits.sum()
@@ -298,7 +308,7 @@ func (r *replay) remove(p *pod) {
 // end takes a pod off the bill.
 func (r *replay) end(p *pod) {
 	p.gone = true
-	r.result.Billed += r.now - p.created
+	r.result.Billed = added(r.result.Billed, r.now-p.created)
 	if p.readySince < 0 {
 		r.result.Starting += r.now - p.created
 	}
@@ -387,7 +397,7 @@ func (r *replay) sights() []scaling.Pod {
 func (r *replay) billed() time.Duration {
 	sum := r.result.Billed
 	for _, p := range r.pods {
-		sum += r.now - p.created
+		sum = added(sum, r.now-p.created)
 	}
 	return sum
 }
