@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -61,19 +60,6 @@ func (w World) check() error {
 		return fmt.Errorf("the world's Noise: expected 0 or more, got %v", w.Faults.Noise)
 	}
 	return nil
-}
-
-// draw returns a start-up time, above 0 and no longer than any trace. The 99th percentile of a normal distribution is 2.3263 standard deviations above its mean.
-func (s StartUp) draw(random *rand.Rand) time.Duration {
-	sigma := math.Log(float64(s.P99)/float64(s.Median)) / 2.3263
-	took := float64(s.Median) * math.Exp(sigma*random.NormFloat64())
-	return time.Duration(min(max(took, 1), float64(longestTrace)))
-}
-
-// Mean is the mean start-up time.
-func (s StartUp) Mean() time.Duration {
-	sigma := math.Log(float64(s.P99)/float64(s.Median)) / 2.3263
-	return time.Duration(float64(s.Median) * math.Exp(sigma*sigma/2))
 }
 
 // A replay is one run, at one moment.

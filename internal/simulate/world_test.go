@@ -110,7 +110,7 @@ func TestMarkedPodsGoFirst(t *testing.T) {
 			return Move{Replicas: 2, Mark: []string{"pod-1"}}
 		})
 	}}
-	if _, err := w.Run(t.Context(), given(Request{5 * sec, 20 * sec}), c); err != nil {
+	if _, err := w.Run(t.Context(), given(Request{5 * sec, 30 * sec}), c); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(leaves, []string{"pod-1"}) {
