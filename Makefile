@@ -86,6 +86,12 @@ assets: ## Fetch what pages are made of beside our own script; needs npm
 	cp $(ASSETS)/node_modules/uplot/LICENSE $(ASSETS)/uplot.LICENSE
 	rm -rf $(ASSETS)/node_modules
 
+.PHONY: pictures
+pictures: build ## Draw the pictures of the docs; needs chromium
+	dir=$$(mktemp -d) && bin/cusme simulate --report $$dir/page.html && mkdir -p docs/pictures && \
+		chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1200,1560 --virtual-time-budget=5000 \
+		--screenshot=docs/pictures/simulate.png file://$$dir/page.html && rm -r $$dir
+
 .PHONY: scenarios
 scenarios: ## Rewrite the lower halves of the scenarios; read the diff
 	go test ./internal/scaling -run Scenario -update

@@ -22,13 +22,17 @@ A trace is a CSV file, compressed by gzip or not, with a header, by time:
   t_s,service_s                 one row for each request
   t_s,arrivals,service_s_mean   one row for each bin that has requests
 
-A directory stands for its *.csv and *.csv.gz. Without --trace a synthetic day
-of an image service is replayed, and without -f a LoadScaler of defaults.
+A directory stands for its *.csv and *.csv.gz. --ticks and --prometheus replay
+the demand behind a load that was kept. With none of them it is a synthetic day
+of an image service, and without -f a LoadScaler of defaults.
 
 In the model a pod works on one request at a time, and the rest wait in one
 queue. The load is what is running and waiting, for each ready pod, or the sum
 where the LoadScaler's load is of type Total. Pods are billed from creation to
 end, as one GPU each, and removed in the ReplicaSet controller's order.
+
+The lines "best" are what somebody would spend who knew the demand beforehand:
+with no wait at all, and with none above the limit.
 
 Policies: cusme is every LoadScaler in the files; original is cusme 1.0, hpa and
 keda are Kubernetes' and KEDA's, wpa is Datadog's, kpa Knative's, aibrix AIBrix';
@@ -53,6 +57,7 @@ type rehearsal struct {
 	files, traces, policies []string
 	load, namespace         string
 	model                   worldFlags
+	past                    past
 	parallel                int
 	output, report          string
 	chart                   bool
@@ -83,6 +88,7 @@ func newSimulate(getenv func(string) string) *cobra.Command {
 	f.StringVar(&r.load, "load", "", "`name` of the load to go by, of a LoadScaler with several")
 	f.StringVarP(&r.namespace, "namespace", "n", "default", "namespace of LoadScalers that name none")
 	r.model.flags(f)
+	r.past.flags(f)
 	f.IntVar(&r.parallel, "parallel", runtime.GOMAXPROCS(0), "replays at a time")
 	f.StringVarP(&r.output, "output", "o", "table", "table or json")
 	f.BoolVar(&r.chart, "chart", false, "draw replicas and waits over time, below the table")
@@ -92,9 +98,9 @@ func newSimulate(getenv func(string) string) *cobra.Command {
 }
 
 func (r *rehearsal) run(ctx context.Context) error {
-	plan, err := r.plan()
+	plan, err := r.plan(ctx)
 	if err != nil {
-		return misuseError{err, `"cusme simulate --help" explains the flags`}
+		return err
 	}
 	page, err := newReportFile(r.report)
 	if err != nil {
@@ -127,19 +133,28 @@ type entry struct {
 	low, high float64
 }
 
-func (r *rehearsal) plan() (plan, error) {
+func (r *rehearsal) plan(ctx context.Context) (p plan, err error) {
+	misuse := func(err error) error { return misuseError{err, `"cusme simulate --help" explains the flags`} }
 	if err := r.check(); err != nil {
-		return plan{}, err
+		return plan{}, misuse(err)
 	}
-	var p plan
-	var err error
-	if p.traces, err = r.demand(); err != nil {
-		return plan{}, err
+	candidates, err := r.candidates()
+	if err != nil {
+		return plan{}, misuse(err)
 	}
-	if p.entries, err = r.contenders(); err != nil {
-		return plan{}, err
+	if p.entries, err = r.contenders(candidates); err != nil {
+		return plan{}, misuse(err)
 	}
-	p.notes = r.notes(p)
+	if r.past.given() {
+		p.traces = make([]simulate.Trace, 1)
+		p.traces[0], p.notes, err = r.past.demand(ctx, candidates[0].subject, surroundings{r.getenv, r.stdin})
+		if err != nil {
+			return plan{}, err
+		}
+	} else if p.traces, err = r.demand(); err != nil {
+		return plan{}, misuse(err)
+	}
+	p.notes = append(r.notes(p.entries[0].world), p.notes...)
 	return p, nil
 }
 
@@ -153,8 +168,10 @@ func (r *rehearsal) check() error {
 		return fmt.Errorf("--price: expected 0 or more, got %v", r.price)
 	case r.chart && r.output == "json":
 		return errors.New("--chart: goes with -o table only")
+	case r.past.given() && len(r.traces) > 0:
+		return errors.New("--trace: with --ticks or --prometheus there are two demands: give one of them")
 	}
-	return r.model.check()
+	return errors.Join(r.model.check(), r.past.check())
 }
 
 // demand returns the traces to replay.
@@ -174,19 +191,18 @@ func (r *rehearsal) demand() ([]simulate.Trace, error) {
 }
 
 // notes say what the figures rest on.
-func (r *rehearsal) notes(p plan) []string {
-	w := p.entries[0].world
+func (r *rehearsal) notes(w simulate.World) []string {
 	var notes []string
-	if len(r.traces) == 0 {
+	if len(r.traces) == 0 && !r.past.given() {
 		notes = append(notes, "The demand is a synthetic day of an image service: --trace replays yours.")
 	}
 	if len(r.files) == 0 {
-		notes = append(notes, "The LoadScaler is one of defaults: -f takes yours.")
+		notes = append(notes, "The LoadScaler is one of defaults, with an objective of 30s for 95 of 100 requests: -f takes yours.")
 	}
 	removed := fmt.Sprintf("pods that are removed get %s to finish", w.Grace)
 	if w.Drain {
 		removed = "pods that are removed finish their request"
 	}
 	return append(notes, fmt.Sprintf("Pods start within %s (median) and %s (99 of 100), one GPU each; the load is read every %s; %s; seed %d.",
-		w.Start.Median, w.Start.P99, w.Interval, removed, w.Seed))
+		brief(w.Start.Median), brief(w.Start.P99), brief(w.Interval), removed, w.Seed))
 }

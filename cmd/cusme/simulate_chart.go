@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/guptarohit/asciigraph"
@@ -28,25 +28,22 @@ func (r *rehearsal) width() int {
 	return chartWidth
 }
 
-// charts draw each outcome's replicas over time, to one scale, and the requests in work.
+// charts draw each outcome's pods over time, each to its own height, and how many of them are at work.
 func (p *page) charts(outcomes []outcome, width int) {
 	columns := width - chartAxis
 	var end time.Duration
-	top := 1.0
 	for _, o := range outcomes {
 		end = max(end, o.Span)
-		for _, m := range o.track.Moments() {
-			top = max(top, float64(m.To))
-		}
 	}
 	for _, o := range outcomes {
+		moments := o.track.Moments()
+		pods := sampled(moments, columns, end, func(m dashboard.Moment) float64 { return float64(m.Ready + m.Starting + m.Leaving) })
+		work := sampled(moments, columns, end, func(m dashboard.Moment) float64 { return float64(m.Running) })
 		p.line("")
 		p.line("%s: pods ─, of them at work ·", p.in(bold, o.Policy))
-		pods := sampled(o.track.Moments(), columns, end, func(m dashboard.Moment) float64 { return float64(m.Ready + m.Starting + m.Leaving) })
-		work := sampled(o.track.Moments(), columns, end, func(m dashboard.Moment) float64 { return float64(m.Running) })
-		p.WriteString(p.plot([][]float64{work, pods}, top) + "\n")
+		p.WriteString(p.plot([][]float64{work, pods}, max(1, slices.Max(pods))) + "\n")
 	}
-	p.line("%s%-*s%s", strings.Repeat(" ", chartAxis), columns-len(days(end)), "0", days(end))
+	p.line("%*d%*s", chartAxis, 0, columns, brief(end))
 }
 
 func (p *page) plot(series [][]float64, top float64) string {

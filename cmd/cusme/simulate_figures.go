@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"cusme.dev/cusme/internal/dashboard"
+	"cusme.dev/cusme/internal/simulate"
 )
 
 // A figure is one column of the comparison.
@@ -24,6 +26,7 @@ func (r *rehearsal) figures(limit time.Duration) []figure {
 		{">" + brief(limit), "share of requests that waited longer than the limit", func(o outcome) string { return percent(o.Waits.Over) }},
 		{"GPU-H", "GPU-hours billed, from pods' creation to their end", func(o outcome) string { return gpuHours(o.Billed) }},
 		{"RATIO", "GPU-hours billed for each that requests needed", func(o outcome) string { return ratio(o.Ratio()) }},
+		{"/BEST", "GPU-hours, as a multiple of the best possible with waits up to the limit", func(o outcome) string { return ratio(o.overBest()) }},
 		{"STARTED", "pods started", func(o outcome) string { return integer(o.Started) }},
 		{"YOUNG", "pods removed before they were of the minimum age", func(o outcome) string { return integer(o.Young) }},
 		{"MOVES", "changes of replicas", func(o outcome) string { return integer(o.Moves) }},
@@ -34,6 +37,35 @@ func (r *rehearsal) figures(limit time.Duration) []figure {
 		all = append(all, figure{"COST", "GPU-hours at the price given", func(o outcome) string { return fmt.Sprintf("%.2f", r.price*o.Billed.Hours()) }})
 	}
 	return all
+}
+
+// overBest is what was billed as a multiple of the best possible; 0 where that is nothing.
+func (o outcome) overBest() float64 {
+	if o.bound.Relaxed == 0 {
+		return 0
+	}
+	return float64(o.Billed) / float64(o.bound.Relaxed)
+}
+
+// best are lines to hold policies against: what somebody spends who knows the demand beforehand.
+func best(figures []figure, b simulate.Bound, limit time.Duration) (lines [][]string) {
+	for _, one := range []struct {
+		name   string
+		billed time.Duration
+	}{{"best, no wait", b.NoWait}, {"best, " + brief(limit), b.Relaxed}} {
+		o := outcome{bound: b}
+		o.Offered, o.Billed = b.Offered, one.billed
+		line := []string{one.name}
+		for _, f := range figures {
+			cell := ""
+			if slices.Contains([]string{"GPU-H", "RATIO", "/BEST", "COST"}, f.name) {
+				cell = f.of(o)
+			}
+			line = append(line, cell)
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // columns are the figures as a page explains them.

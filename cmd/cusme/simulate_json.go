@@ -21,13 +21,16 @@ type simulationRun struct {
 	StartingGPUHours float64     `json:"startingGpuHours"`
 	WastedGPUHours   float64     `json:"wastedGpuHours"`
 	Ratio            float64     `json:"ratio"`
-	Cost             *float64    `json:"cost,omitempty"`
-	Started          int64       `json:"started"`
-	Removed          int64       `json:"removed"`
-	RemovedYoung     int64       `json:"removedYoung"`
-	Moves            int64       `json:"moves"`
-	Reversals        int64       `json:"reversals"`
-	Lost             int64       `json:"lost"`
+	// BestGPUHours is what somebody spends who knows the demand beforehand, with waits up to the limit; NoWaitGPUHours with none.
+	BestGPUHours   float64  `json:"bestGpuHours"`
+	NoWaitGPUHours float64  `json:"noWaitGpuHours"`
+	Cost           *float64 `json:"cost,omitempty"`
+	Started        int64    `json:"started"`
+	Removed        int64    `json:"removed"`
+	RemovedYoung   int64    `json:"removedYoung"`
+	Moves          int64    `json:"moves"`
+	Reversals      int64    `json:"reversals"`
+	Lost           int64    `json:"lost"`
 	// TookSeconds is how long the replay ran, by the clock.
 	TookSeconds float64 `json:"tookSeconds"`
 }
@@ -63,7 +66,7 @@ func runOf(o outcome, w simulate.World) simulationRun {
 			Max: o.Waits.Max.Seconds(), Limit: w.Limit.Seconds(), OverLimit: o.Waits.Over,
 		},
 		GPUHours: o.Billed.Hours(), OfferedGPUHours: o.Offered.Hours(), StartingGPUHours: o.Starting.Hours(), WastedGPUHours: o.Wasted.Hours(),
-		Ratio: o.Ratio(), Started: o.Started, Removed: o.Removed, RemovedYoung: o.Young, Moves: o.Moves, Reversals: o.Reversals, Lost: o.Lost,
+		Ratio: o.Ratio(), BestGPUHours: o.bound.Relaxed.Hours(), NoWaitGPUHours: o.bound.NoWait.Hours(), Started: o.Started, Removed: o.Removed, RemovedYoung: o.Young, Moves: o.Moves, Reversals: o.Reversals, Lost: o.Lost,
 		TookSeconds: o.took.Seconds(),
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"cusme.dev/cusme/api/v1alpha1"
 	"cusme.dev/cusme/internal/controller"
 	"cusme.dev/cusme/internal/scaling"
@@ -16,17 +18,12 @@ import (
 
 // A candidate is a LoadScaler to replay.
 type candidate struct {
-	name   string
-	spec   v1alpha1.LoadScalerSpec
-	policy scaling.Policy // of one load
+	subject
+	policy scaling.Policy // of the one load
 }
 
 // contenders returns what --policies names, each in its world. The others live in that of the first LoadScaler.
-func (r *rehearsal) contenders() ([]entry, error) {
-	candidates, err := r.candidates()
-	if err != nil {
-		return nil, err
-	}
+func (r *rehearsal) contenders(candidates []candidate) ([]entry, error) {
 	first := candidates[0]
 	world := r.model.world(first.spec, first.policy)
 	var all []entry
@@ -127,7 +124,8 @@ func distinct(all []entry) error {
 // candidates reads the LoadScalers of the files.
 func (r *rehearsal) candidates() ([]candidate, error) {
 	if len(r.files) == 0 {
-		return r.understand("cusme", ordinary())
+		c, err := r.understand(subject{name: "cusme", spec: ordinary()})
+		return []candidate{c}, err
 	}
 	var all []candidate
 	for _, path := range r.files {
@@ -136,35 +134,39 @@ func (r *rehearsal) candidates() ([]candidate, error) {
 			return nil, fmt.Errorf("-f: %w", err)
 		}
 		for _, s := range found {
-			some, err := r.understand(s.Name, s.Spec)
+			c, err := r.understand(subject{namespace: s.Namespace, name: s.Name, spec: s.Spec})
 			if err != nil {
 				return nil, fmt.Errorf("-f: %s: LoadScaler %s/%s: %w", path, s.Namespace, s.Name, err)
 			}
-			all = append(all, some...)
+			all = append(all, c)
 		}
 	}
 	return all, nil
 }
 
-// ordinary is a LoadScaler of defaults that may ask for a hundred pods.
+// ordinary is a LoadScaler for people who do not want to pick thresholds, and may ask for a hundred pods.
 func ordinary() v1alpha1.LoadScalerSpec {
-	return v1alpha1.LoadScalerSpec{MaxReplicas: 100, Loads: []v1alpha1.Load{{Name: "load"}}}
+	wait := metav1.Duration{Duration: 30 * time.Second}
+	return v1alpha1.LoadScalerSpec{MaxReplicas: 100, Loads: []v1alpha1.Load{{Name: "load"}}, Objective: &v1alpha1.Objective{Wait: wait}}
 }
 
-func (r *rehearsal) understand(name string, spec v1alpha1.LoadScalerSpec) ([]candidate, error) {
-	p, err := controller.PolicyOf(spec)
+// understand resolves a LoadScaler's policy, and finds the one of its loads to go by.
+func (r *rehearsal) understand(s subject) (candidate, error) {
+	p, err := controller.PolicyOf(s.spec)
 	if err != nil {
-		return nil, err
+		return candidate{}, err
 	}
 	asking := slices.DeleteFunc(slices.Clone(p.Loads), func(l scaling.Load) bool {
 		return l.Input || r.load != "" && l.Name != r.load
 	})
 	switch {
 	case len(asking) == 0:
-		return nil, fmt.Errorf("--load: expected the name of a load that asks for replicas, got %q", r.load)
+		return candidate{}, fmt.Errorf("--load: expected the name of a load that asks for replicas, got %q", r.load)
 	case len(asking) > 1:
-		return nil, errors.New("--load: expected the name of one of its loads: the model has no more than one")
+		return candidate{}, errors.New("--load: expected the name of one of its loads: the model has no more than one")
 	}
 	p.Loads = asking
-	return []candidate{{name, spec, p}}, nil
+	i := slices.IndexFunc(s.spec.Loads, func(l v1alpha1.Load) bool { return l.Name == asking[0].Name })
+	s.load = s.spec.Loads[i]
+	return candidate{s, p}, nil
 }

@@ -22,7 +22,7 @@ func (r *rehearsal) print(p plan, outcomes []outcome) error {
 	page := &page{colours: colourful(r.stdout, r.getenv)}
 	for i, t := range p.traces {
 		page.demand(t, outcomes[i*len(p.entries)])
-		page.comparison(r.figures(p.limit()), outcomesOf(outcomes, i, len(p.entries)))
+		page.comparison(r.figures(p.limit()), outcomesOf(outcomes, i, len(p.entries)), p.limit())
 		if r.chart {
 			page.charts(outcomesOf(outcomes, i, len(p.entries)), r.width())
 		}
@@ -59,7 +59,7 @@ func days(d time.Duration) string {
 }
 
 // comparison is a table with a line for each outcome.
-func (p *page) comparison(figures []figure, outcomes []outcome) {
+func (p *page) comparison(figures []figure, outcomes []outcome, limit time.Duration) {
 	table := [][]string{{"POLICY"}}
 	for _, f := range figures {
 		table[0] = append(table[0], f.name)
@@ -67,7 +67,7 @@ func (p *page) comparison(figures []figure, outcomes []outcome) {
 	for _, o := range outcomes {
 		table = append(table, append([]string{o.Policy}, cells(figures, o)...))
 	}
-	p.table(table)
+	p.table(append(table, best(figures, outcomes[0].bound, limit)...))
 }
 
 // table aligns cells: the first column to the left, all others to the right. Its first line is the header.

@@ -63,6 +63,9 @@ func (r *rehearsal) reportOf(p plan, outcomes []outcome) dashboard.Report {
 			run.Low, run.High = p.entries[j].low, p.entries[j].high
 			d.Runs = append(d.Runs, run)
 		}
+		for _, line := range best(figures, outcomes[i*len(p.entries)].bound, p.limit()) {
+			d.Best = append(d.Best, dashboard.Line{Name: line[0], Figures: line[1:]})
+		}
 		report.Demands = append(report.Demands, d)
 	}
 	return report

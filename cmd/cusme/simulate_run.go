@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 // An outcome is what became of one entry on one trace.
 type outcome struct {
 	simulate.Result
+	// bound is what the demand costs somebody who knows it beforehand.
+	bound simulate.Bound
 	// track is what happened over time; nil where nobody wants to see it.
 	track *dashboard.Track
 	// took is how long the replay ran.
@@ -25,28 +28,68 @@ type outcome struct {
 // in the order of traces, and of entries within each.
 func (r *rehearsal) replay(ctx context.Context, p plan) ([]outcome, error) {
 	outcomes := make([]outcome, len(p.traces)*len(p.entries))
+	bounds := make([]simulate.Bound, len(p.traces))
 	bar := newProgress(r.stderr, len(outcomes))
 	defer bar.clear()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(r.parallel)
-	for i := range outcomes {
-		trace, e := p.traces[i/len(p.entries)], p.entries[i%len(p.entries)]
-		if r.chart || r.report != "" {
-			outcomes[i].track = dashboard.NewTrack(len(outcomes))
-		}
+	for i, trace := range p.traces {
 		group.Go(func() (err error) {
-			began := time.Now()
-			e.world.Observe = observe(trace, outcomes[i].track, bar.part(i))
-			outcomes[i].Result, err = e.world.Run(ctx, trace, e.Contender)
-			outcomes[i].took = time.Since(began)
+			bounds[i], err = simulate.Clairvoyant(p.entries[0].world, until(ctx, trace))
 			return err
 		})
+		for j, e := range p.entries {
+			n := i*len(p.entries) + j
+			group.Go(func() error { return r.replayOne(ctx, job{trace, e, len(outcomes), bar.part(n)}, &outcomes[n]) })
+		}
 	}
 	err := group.Wait()
 	if errors.Is(err, context.Canceled) {
 		return nil, errors.New("interrupted before everything was replayed; nothing was written")
 	}
+	for i := range outcomes {
+		outcomes[i].bound = bounds[i/len(p.entries)]
+	}
 	return outcomes, err
+}
+
+// A job is one trace under one entry, of so many; done is how far it is.
+type job struct {
+	trace simulate.Trace
+	entry
+	of   int
+	done *atomic.Uint32
+}
+
+func (r *rehearsal) replayOne(ctx context.Context, j job, out *outcome) (err error) {
+	if r.chart || r.report != "" {
+		out.track = dashboard.NewTrack(j.of)
+	}
+	began := time.Now()
+	j.world.Observe = observe(j.trace, out.track, j.done)
+	out.Result, err = j.world.Run(ctx, j.trace, j.Contender)
+	out.took = time.Since(began)
+	j.done.Store(whole)
+	return err
+}
+
+// until is a trace that ends with an error when the context does.
+func until(ctx context.Context, t simulate.Trace) simulate.Trace {
+	requests := t.Requests
+	t.Requests = func(seed uint64) iter.Seq2[simulate.Request, error] {
+		return func(yield func(simulate.Request, error) bool) {
+			for q, err := range requests(seed) {
+				if ctx.Err() != nil {
+					yield(simulate.Request{}, ctx.Err())
+					return
+				}
+				if !yield(q, err) {
+					return
+				}
+			}
+		}
+	}
+	return t
 }
 
 // observe returns an observer that tells how far a replay is, and keeps its track.

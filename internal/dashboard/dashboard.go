@@ -41,6 +41,14 @@ type Demand struct {
 	// Limit is the wait beyond which a request waited too long.
 	Limit time.Duration
 	Runs  []Run
+	// Best are lines to hold the runs against, such as what is possible at all.
+	Best []Line
+}
+
+// A Line is one of a table, with as many figures as the report has columns.
+type Line struct {
+	Name    string
+	Figures []string
 }
 
 // A Run is what one policy made of a demand.

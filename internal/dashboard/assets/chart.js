@@ -4,8 +4,10 @@
 // time: they share the cursor and the part of time that is shown.
 class Panels {
   // times writes a moment for the axis; look is called with the moment under the cursor, or null.
-  constructor({ times, look }) {
+  // Stretched, low values take more room than high ones, by their square root.
+  constructor({ times, look, stretched }) {
     this.times = times;
+    this.stretched = stretched;
     this.look = look;
     this.charts = [];
     this.range = null; // what is shown
@@ -18,7 +20,8 @@ class Panels {
   //   series: [{name, data: [times, values], colour, width, fill, dash, stepped}]
   //   between: [[upper, lower, colour]], areas between two series, by their indices
   //   lines: [{at, colour, name}], horizontal; band: {low, high, colour}
-  //   value: writes a value for the axis; height in pixels
+  //   value: writes a value for the axis, incrs: the steps between its values; height in pixels
+  //   least: what the axis shows at least, by the part of time in view
   add(element, spec) {
     const tables = spec.series.map((s) => s.data);
     const data = uPlot.join(tables);
@@ -36,7 +39,7 @@ class Panels {
       width: Panels.width(element),
       height: spec.height,
       legend: { show: false },
-      padding: [8, 12, 0, 0],
+      padding: [8, 24, 0, 0],
       cursor: {
         sync: { key: this.sync, scales: ["x", null] },
         drag: { x: true, y: false, setScale: false },
@@ -47,11 +50,11 @@ class Panels {
       select: { show: true },
       scales: {
         x: { time: false, range: () => this.range || this.whole },
-        y: { range: (_, low, high) => [0, Math.max(spec.least || 0, (high || 0) * 1.05)] },
+        y: { ...Panels.stretching(this.stretched), range: (_, low, high) => [0, 1.05 * Math.max(spec.least ? spec.least(this.range || this.whole) : 0, high || 0)] },
       },
       axes: [
         { ...axis, space: 90, size: 28, incrs: Panels.steps, values: (_, at) => at.map((t) => this.times(t, at.length > 1 ? at[1] - at[0] : 0)) },
-        { ...axis, size: 56, space: 26, values: (_, all) => all.map(value) },
+        { ...axis, size: 56, space: 26, ...(spec.incrs && !this.stretched ? { incrs: spec.incrs } : {}), values: (_, all) => all.map((v) => (v === null ? "" : value(v))) },
       ],
       bands: (spec.between || []).map(([upper, lower, colour]) => ({ series: [upper + 1, lower + 1], fill: () => ink(colour, 0.45) })),
       series: [{}, ...spec.series.map((s) => this.series(s))],
@@ -107,7 +110,8 @@ class Panels {
   zoom(range) {
     this.range = range && this.within(range);
     for (const { chart } of this.charts) chart.setData(chart.data);
-    if (this.at !== null) this.point(this.at);
+    const [from, to] = this.range || this.whole;
+    if (this.at !== null && this.at >= from && this.at <= to) this.point(this.at);
   }
 
   within([from, to]) {
@@ -125,12 +129,18 @@ class Panels {
     this.zoom(next[1] - next[0] >= this.whole[1] - this.whole[0] ? null : next);
   }
 
+  // left is where a moment is on a chart. Our own range is asked: the chart takes it over a moment later.
+  left(chart, at) {
+    const [from, to] = this.range || this.whole;
+    return ((at - from) / (to - from)) * chart.over.clientWidth;
+  }
+
   moved(u) {
-    if (u.cursor.event === undefined && u.cursor.left < 0) return;
-    if (this.pointing) return;
-    const inside = u.cursor.left >= 0;
-    if (!inside) return; // the last moment stays, to be read
-    this.at = u.posToVal(u.cursor.left, "x");
+    const left = u.cursor.left;
+    if (left < 0) return; // the last moment stays, to be read
+    if (this.at !== null && Math.abs(left - this.left(u, this.at)) < 1) return; // already there, and known better than to the pixel
+    const [from, to] = this.range || this.whole;
+    this.at = from + (left / u.over.clientWidth) * (to - from);
     this.look(this.at);
   }
 
@@ -139,9 +149,7 @@ class Panels {
     const [from, to] = this.range || this.whole;
     this.at = at;
     if (at < from || at > to) return this.zoom([at - (to - from) / 2, at + (to - from) / 2]);
-    this.pointing = true;
-    for (const { chart } of this.charts) chart.setCursor({ left: chart.valToPos(at, "x"), top: 10 }, false);
-    this.pointing = false;
+    for (const { chart } of this.charts) chart.setCursor({ left: this.left(chart, at), top: 10 }, false);
     this.look(at);
   }
 
@@ -167,6 +175,8 @@ class Panels {
 }
 
 Panels.made = 0;
+
+Panels.stretching = (on) => (on ? { distr: 100, fwd: (v) => Math.sqrt(Math.max(0, v)), bwd: (v) => v * v } : {});
 
 // Steps of an axis of time, in seconds: those in which people count time.
 Panels.steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 345600, 604800, 1209600, 2419200];

@@ -24,6 +24,9 @@ function brief(s) {
   return Math.floor(s / 3600) + " h " + String(Math.floor(s / 60) % 60).padStart(2, "0") + " min";
 }
 
+// short is brief for an axis.
+const short = (s) => (s < 60 ? Math.round(s * 10) / 10 + " s" : s < 3600 ? Math.floor(s / 60) + ":" + two(Math.floor(s % 60)) : Math.floor(s / 3600) + " h " + two(Math.floor(s / 60) % 60));
+
 const two = (n) => String(n).padStart(2, "0");
 const weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 
@@ -62,6 +65,15 @@ class Replay {
     return low;
   }
 
+  // peak is the highest number of pods in a part of time.
+  peak([from, to]) {
+    let top = 1;
+    for (let i = this.index(from); i < this.times.length && this.times[i] <= to; i++) {
+      top = Math.max(top, this.to[i], this.ready[i] + this.starting[i] + this.leaving[i]);
+    }
+    return top;
+  }
+
   column(name) {
     return [this.times, this[name]];
   }
@@ -84,7 +96,7 @@ class Page {
 
   // choices puts a box before each policy of the table.
   choices(section, demand) {
-    for (const row of section.querySelectorAll("tbody tr")) {
+    for (const row of section.querySelectorAll("tr[data-run]")) {
       const run = demand.runs[row.dataset.run];
       const box = el("input", { type: "checkbox" });
       box.checked = run.shown;
@@ -132,20 +144,16 @@ class Page {
     if (this.runs.length === 0) return;
     const end = Math.max(...this.runs.map((r) => r.times[r.times.length - 1]));
     this.clock = clock(this.demand, end > 86400 * 1.1);
-    this.panels = new Panels({ times: this.clock, look: (at) => this.look(at) });
+    this.panels = new Panels({ times: this.clock, look: (at) => this.look(at), stretched: this.stretched });
     this.panels.demand = this.demand;
     this.load();
-    const top = Math.max(...this.runs.map((r) => this.peak(r)));
+    const top = (range) => Math.max(...this.runs.map((r) => r.peak(range)));
     for (const run of this.runs) this.replicas(run, top);
     this.overlay("Requests waiting", "queued", { height: 130 });
     const limit = this.demand.limit;
-    this.overlay("Wait of the oldest request", "waiting", { height: 150, value: (v) => brief(v), least: limit * 1.5, lines: [{ at: limit, colour: "limit" }] }, ["limit", brief(limit)]);
+    this.overlay("Wait of the oldest request", "waiting", { height: 150, value: short, incrs: Panels.steps, least: () => limit * 1.2, lines: [{ at: limit, colour: "limit" }] }, ["limit", brief(limit)]);
     this.overlay("GPU-hours so far", "hours", { height: 130, stepped: false });
     this.panels.zoom(range);
-  }
-
-  peak(run) {
-    return run.times.reduce((top, _, i) => Math.max(top, run.to[i], run.ready[i] + run.starting[i] + run.leaving[i]), 1);
   }
 
   panel(title, spec, keys) {
@@ -166,7 +174,7 @@ class Page {
       height: 170,
       series: this.runs.map((r) => ({ name: r.policy, data: r.column("load"), colour: r.colour, stepped: true, width: 1.25 })),
       band: band && { low: band[0], high: band[1], colour: "ready" },
-      least: 1.5,
+      least: () => (band ? band[1] : 1),
     };
     const keys = this.runs.map((r) => [r.colour, r.policy, true]);
     this.panel("Load", spec, band ? [...keys, ["ready", `band ${band[0]} to ${band[1]}`]] : keys);
@@ -176,7 +184,7 @@ class Page {
   replicas(run, top) {
     const spec = {
       height: 170,
-      least: top / 1.05,
+      least: top,
       series: [
         { name: "ready", data: run.column("ready"), colour: "ready", stepped: true, width: 0, fill: 0.45 },
         { name: "starting", data: run.stacked("ready", "starting"), colour: "starting", stepped: true, width: 0 },
@@ -238,16 +246,24 @@ class Page {
     this.redraw();
   }
 
+  // stretch gives low values more room, or takes it back.
+  stretch() {
+    this.stretched = !this.stretched;
+    $("stretch").setAttribute("aria-pressed", this.stretched);
+    this.draw();
+  }
+
   redraw() {
     if (this.panels) this.panels.redraw();
   }
 
   bind() {
-    const keys = { "+": () => this.panels.scale(0.5), "=": () => this.panels.scale(0.5), "-": () => this.panels.scale(2), 0: () => this.panels.zoom(null), t: () => this.theme() };
+    const keys = { "+": () => this.panels.scale(0.5), "=": () => this.panels.scale(0.5), "-": () => this.panels.scale(2), 0: () => this.panels.zoom(null), t: () => this.theme(), s: () => this.stretch() };
     $("closer").addEventListener("click", keys["+"]);
     $("farther").addEventListener("click", keys["-"]);
     $("all").addEventListener("click", keys[0]);
     $("theme").addEventListener("click", keys.t);
+    $("stretch").addEventListener("click", keys.s);
     addEventListener("keydown", (e) => {
       if (e.ctrlKey || e.metaKey || e.altKey || !this.panels) return;
       if (e.key === "ArrowLeft" || e.key === "ArrowRight") this.go(e.key === "ArrowLeft" ? -1 : 1, e.shiftKey);
