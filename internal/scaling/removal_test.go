@@ -116,7 +116,7 @@ func TestWhoMayGo(t *testing.T) {
 		want   string
 	}{
 		{"old ones", OrderCost, []Pod{a("a", hour), a("b", hour)}, 1, nil, "a"},
-		{"an old one that works before a young idle one", OrderCost, []Pod{a("young", time.Minute, resting), a("old", hour, working)}, 1, nil, "old"},
+		{"an old one that works waits for a young idle one", OrderCost, []Pod{a("young", time.Minute, resting), a("", hour, working)}, 1, nil, ""},
 		{"never young ones", OrderCost, []Pod{a("old", hour), youngReady}, 2, nil, "old"},
 		{"young ones beyond the maximum", OrderCost, []Pod{a("a", 2*time.Minute), a("b", time.Minute)}, 0, fewer, "a"},
 		{"none when a young one is not ready", OrderCost, []Pod{a("old", hour), a("starting", time.Minute, pending)}, 1, nil, ""},
