@@ -15,6 +15,7 @@ people wait less and money is not burnt.
   cusme probe -f FILE       reads the loads of a LoadScaler once, and shows how
   cusme decide -f FILE      decides on observations, one JSON line each
   cusme simulate -f FILE    replays a demand under a LoadScaler, beside others
+  cusme tune -f FILE        searches its settings on the history of its target
   cusme -d webui -n aicloud ...
                             scales one Deployment without them, as cusme 1.0
                             did: see "cusme help drop-in"`
@@ -51,7 +52,7 @@ func newRoot(getenv func(string) string) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return misuseError{err, fmt.Sprintf("%q explains the flags", cmd.CommandPath()+" --help")}
 	})
-	root.AddCommand(newController(getenv), newProbe(getenv), newSimulate(getenv), newDecide(), newVersion(), newDropInTopic())
+	root.AddCommand(newController(getenv), newProbe(getenv), newSimulate(getenv), newDecide(), newTune(getenv), newVersion(), newDropInTopic())
 	return root
 }
 

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/scaling"
+	"cusme.dev/cusme/internal/simulate"
+)
+
+const tuneLong = `Search the settings of a LoadScaler on the history of its target: by replaying
+it as cusme simulate does, under one setting after the other. Shown are the ones
+that are the best of their cost, one to take, and how sure that is. Nothing is
+read from or written to the target, and nothing is applied: that is yours to do.
+
+The wish is that of the LoadScaler's objective, or --wait and --percentile, else
+that 95 of 100 requests wait no longer than 30s. Searched are objectives around
+it, bands with windows of stabilization, the interval, minReplicas no lower than
+it is, and doing without schedules. All else stays as it is in the file.
+
+The last part of the history is held out. Recommended is what meets the wish for
+the least on the first part; it is refused if it misses the wish on the last one,
+and the next is looked at. So that this is no luck, all of it is replayed in
+worlds with other starts of pods, and in histories made up of its own days.
+
+Exit codes: 0 when a setting meets the wish on both parts, 1 when none does, or
+something failed or Ctrl-C ended it, 2 when a file or the command line cannot be
+meant.`
+
+const tuneExample = `  # a first look, on a synthetic day
+  cusme tune -f scaler.yaml
+
+  # your own requests, of which 99 in 100 are to wait no longer than 20s
+  cusme tune -f scaler.yaml --trace requests.csv.gz --wait 20s --percentile 99
+
+  # what the controller wrote down; the LoadScaler to look at and apply
+  cusme tune -f scaler.yaml --ticks ticks.jsonl -o yaml > tuned.yaml`
+
+// A tuner is the command line of cusme tune. Much of it is that of cusme simulate.
+type tuner struct {
+	rehearsal
+	past       past
+	file       string
+	trace      string
+	wait       time.Duration
+	percentile int32
+	holdOut    float64
+}
+
+func newTune(getenv func(string) string) *cobra.Command {
+	t := tuner{rehearsal: rehearsal{getenv: getenv}}
+	cmd := &cobra.Command{
+		Use:     "tune [-f file] [--trace file]",
+		Short:   "Search the settings of a LoadScaler on its target's history",
+		Long:    tuneLong,
+		Example: tuneExample,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			t.stdin, t.stdout, t.stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+			t.model.given = cmd.Flags().Changed
+			return t.run(cmd.Context())
+		},
+	}
+	t.flags(cmd.Flags())
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp)) // fails on a flag that is none
+	return cmd
+}
+
+func (t *tuner) flags(f *pflag.FlagSet) {
+	f.StringVarP(&t.file, "file", "f", "", "`file` with one LoadScaler; - is the standard input")
+	f.StringVar(&t.trace, "trace", "", "`file` of requests; default a synthetic day")
+	f.StringVar(&t.load, "load", "", "`name` of the load to go by, of a LoadScaler with several")
+	f.StringVarP(&t.namespace, "namespace", "n", "default", "namespace of a LoadScaler that names none")
+	f.DurationVar(&t.wait, "wait", 30*time.Second, "how long requests may wait; default the LoadScaler's objective, else 30s")
+	f.Int32Var(&t.percentile, "percentile", 95, "how many of 100 requests are to wait no longer; default the LoadScaler's objective, else 95")
+	f.Float64Var(&t.holdOut, "hold-out", 0.3, "`share` of the history, its last, that the search does not see")
+	t.past.flags(f)
+	t.model.flags(f)
+	_ = f.MarkHidden("limit") // --wait is it here
+	f.IntVar(&t.parallel, "parallel", runtime.GOMAXPROCS(0), "replays at a time")
+	f.StringVarP(&t.output, "output", "o", "table", "table, json or yaml")
+}
+
+func (t *tuner) run(ctx context.Context) error {
+	task, err := t.task()
+	if err != nil {
+		return misuseError{err, `"cusme tune --help" explains the flags`}
+	}
+	if err := t.history(ctx, &task); err != nil {
+		return err
+	}
+	found, err := t.search(ctx, task)
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted before the search was done; nothing was written")
+	}
+	if err != nil {
+		return err
+	}
+	if err := t.tell(task, found); err != nil {
+		return err
+	}
+	if !found.choice.Meets {
+		return fmt.Errorf("no setting meets %s on both parts of the history: the nearest one is shown", task.wish)
+	}
+	return nil
+}
+
+// A task is what is to be searched, and on what.
+type task struct {
+	scaler *v1alpha1.LoadScaler
+	sketch bool   // the LoadScaler is one of defaults
+	load   string // the one to go by
+	wish   scaling.Objective
+	trace  simulate.Trace
+	// block is how long a part of the trace is that is looked at by itself, and cut how many of them are searched on.
+	block time.Duration
+	cut   int
+	notes []string
+}
+
+// split is when the part begins that is held out.
+func (t task) split() time.Duration { return time.Duration(t.cut) * t.block }
+
+func (t *tuner) task() (task, error) {
+	if err := t.check(); err != nil {
+		return task{}, err
+	}
+	out := task{scaler: &v1alpha1.LoadScaler{Spec: ordinary()}, sketch: true}
+	out.scaler.Name, out.scaler.Namespace = "cusme", t.namespace
+	if t.file != "" {
+		found, err := scalerFile{path: t.file, stdin: t.stdin, namespace: t.namespace}.only()
+		if err != nil {
+			return out, fmt.Errorf("-f: %w", err)
+		}
+		out.scaler, out.sketch = found, false
+	}
+	own, err := t.understand(out.scaler.Name, out.scaler.Spec)
+	if err != nil {
+		return out, fmt.Errorf("LoadScaler %s: %w", out.scaler.Name, err)
+	}
+	out.load = own[0].policy.Loads[0].Name
+	out.wish, err = t.wish(own[0].policy.Objective)
+	return out, err
+}
+
+func (t *tuner) check() error {
+	switch {
+	case t.output != "table" && t.output != "json" && t.output != "yaml":
+		return fmt.Errorf("-o: expected table, json or yaml, got %q", t.output)
+	case t.parallel < 1:
+		return fmt.Errorf("--parallel: expected at least 1, got %d", t.parallel)
+	case !(t.holdOut >= 0.05 && t.holdOut <= 0.9):
+		return fmt.Errorf("--hold-out: expected 0.05 to 0.9, got %v", t.holdOut)
+	case t.model.given("limit"):
+		return errors.New("--limit: is --wait here; give that")
+	case t.trace != "" && t.past.given():
+		return errors.New("--trace and --ticks or --prometheus are two histories: give one of them")
+	case t.file == "" && t.past.given():
+		return errors.New("-f: expected the file of the LoadScaler whose history it is, got none")
+	}
+	if err := t.past.check(); err != nil {
+		return err
+	}
+	return t.model.check()
+}
+
+// wish is what is asked of a setting.
+func (t *tuner) wish(own *scaling.Objective) (scaling.Objective, error) {
+	wish := scaling.Objective{Wait: t.wait, Percentile: float64(t.percentile)}
+	if own != nil && !t.model.given("wait") {
+		wish.Wait = own.Wait
+	}
+	if own != nil && !t.model.given("percentile") {
+		wish.Percentile = own.Percentile
+	}
+	switch {
+	case wish.Wait < time.Second || wish.Wait > 24*time.Hour:
+		return wish, fmt.Errorf("--wait: expected 1s to 24h, got %s", wish.Wait)
+	case wish.Percentile < 50 || wish.Percentile > 99:
+		return wish, fmt.Errorf("--percentile: expected 50 to 99, got %v", wish.Percentile)
+	}
+	return wish, nil
+}
+
+// history brings the demand, and parts it.
+func (t *tuner) history(ctx context.Context, to *task) error {
+	var err error
+	switch {
+	case t.past.given():
+		to.trace, to.notes, err = t.past.demand(ctx, to.subject(), surroundings{t.getenv, t.stdin})
+	case t.trace != "":
+		to.trace, err = simulate.ReadTrace(t.trace)
+		if err != nil {
+			err = misuseError{fmt.Errorf("--trace: %w", err), howToGetAHistory}
+		}
+	default:
+		to.trace = simulate.Day()
+		to.notes = []string{"The demand is a synthetic day of an image service: --trace takes yours."}
+	}
+	if err != nil {
+		return err
+	}
+	return to.part(t.holdOut)
+}
+
+// subject is the LoadScaler as one whose past is looked at.
+func (t task) subject() subject {
+	s := subject{namespace: t.scaler.Namespace, name: t.scaler.Name, spec: t.scaler.Spec}
+	for _, l := range t.scaler.Spec.Loads {
+		if l.Name == t.load {
+			s.load = l
+		}
+	}
+	return s
+}
+
+const (
+	day = 24 * time.Hour
+	// shortest is the shortest history of which anything can be said: a part of it then has a minute.
+	shortest = 20 * time.Minute
+)
+
+// part cuts the trace into days, if it has a week of them, or into twenty parts,
+// and holds out the last.
+func (t *task) part(holdOut float64) error {
+	if t.trace.Span < shortest {
+		return fmt.Errorf("the history %s spans %s, expected %s at least; %s", t.trace.Name, t.trace.Span.Round(time.Second), shortest, howToGetAHistory)
+	}
+	t.block = t.trace.Span/20 + 1
+	if t.trace.Span >= 7*day {
+		t.block = day
+	}
+	blocks := int((t.trace.Span + t.block - 1) / t.block)
+	t.cut = min(max(1, int(float64(blocks)*(1-holdOut)+0.5)), blocks-1)
+	return nil
+}
