@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,7 +84,7 @@ func (t *tuner) flags(f *pflag.FlagSet) {
 	f.Float64Var(&t.holdOut, "hold-out", 0.3, "`share` of the history, its last, that the search does not see")
 	t.past.flags(f)
 	t.model.flags(f)
-	_ = f.MarkHidden("limit") // --wait is it here
+	_, _ = f.MarkHidden("limit"), f.MarkHidden("interval") // --wait is the one, and the other is searched
 	f.IntVar(&t.parallel, "parallel", runtime.GOMAXPROCS(0), "replays at a time")
 	f.StringVarP(&t.output, "output", "o", "table", "table, json or yaml")
 }
@@ -132,10 +133,9 @@ func (t *tuner) task() (task, error) {
 	if err := t.check(); err != nil {
 		return task{}, err
 	}
-	out := task{scaler: &v1alpha1.LoadScaler{Spec: ordinary()}, sketch: true}
-	out.scaler.Name, out.scaler.Namespace = "cusme", t.namespace
+	out := task{scaler: sketch(), sketch: true}
 	if t.file != "" {
-		found, err := scalerFile{path: t.file, stdin: t.stdin, namespace: t.namespace}.only()
+		found, err := scalerFile{path: t.file, stdin: t.stdin}.only()
 		if err != nil {
 			return out, fmt.Errorf("-f: %w", err)
 		}
@@ -150,6 +150,14 @@ func (t *tuner) task() (task, error) {
 	return out, err
 }
 
+// sketch is a LoadScaler of defaults.
+func sketch() *v1alpha1.LoadScaler {
+	s := &v1alpha1.LoadScaler{Spec: ordinary()}
+	s.Name = "webui"
+	s.Spec.ScaleTargetRef = v1alpha1.TargetRef{APIVersion: "apps/v1", Kind: "Deployment", Name: "webui"}
+	return s
+}
+
 func (t *tuner) check() error {
 	switch {
 	case t.output != "table" && t.output != "json" && t.output != "yaml":
@@ -160,6 +168,8 @@ func (t *tuner) check() error {
 		return fmt.Errorf("--hold-out: expected 0.05 to 0.9, got %v", t.holdOut)
 	case t.model.given("limit"):
 		return errors.New("--limit: is --wait here; give that")
+	case t.model.given("interval"):
+		return errors.New("--interval: is searched here; leave it out")
 	case t.trace != "" && t.past.given():
 		return errors.New("--trace and --ticks or --prometheus are two histories: give one of them")
 	case t.file == "" && t.past.given():
@@ -194,7 +204,7 @@ func (t *tuner) history(ctx context.Context, to *task) error {
 	var err error
 	switch {
 	case t.past.given():
-		to.trace, to.notes, err = t.past.demand(ctx, to.subject(), surroundings{t.getenv, t.stdin})
+		to.trace, to.notes, err = t.past.demand(ctx, to.subject(t.namespace), surroundings{t.getenv, t.stdin})
 	case t.trace != "":
 		to.trace, err = simulate.ReadTrace(t.trace)
 		if err != nil {
@@ -210,9 +220,10 @@ func (t *tuner) history(ctx context.Context, to *task) error {
 	return to.part(t.holdOut)
 }
 
-// subject is the LoadScaler as one whose past is looked at.
-func (t task) subject() subject {
-	s := subject{namespace: t.scaler.Namespace, name: t.scaler.Name, spec: t.scaler.Spec}
+// subject is the LoadScaler as one whose past is looked at. The manifest that is
+// written names a namespace only if the file does; here it has one.
+func (t task) subject(namespace string) subject {
+	s := subject{namespace: cmp.Or(t.scaler.Namespace, namespace), name: t.scaler.Name, spec: t.scaler.Spec}
 	for _, l := range t.scaler.Spec.Loads {
 		if l.Name == t.load {
 			s.load = l
@@ -223,8 +234,10 @@ func (t task) subject() subject {
 
 const (
 	day = 24 * time.Hour
-	// shortest is the shortest history of which anything can be said: a part of it then has a minute.
-	shortest = 20 * time.Minute
+	// parts is into how many a short history is cut.
+	parts = 20
+	// shortest is the shortest history that is searched: a part of it then has a minute.
+	shortest = parts * time.Minute
 )
 
 // part cuts the trace into days, if it has a week of them, or into twenty parts,
@@ -233,7 +246,7 @@ func (t *task) part(holdOut float64) error {
 	if t.trace.Span < shortest {
 		return fmt.Errorf("the history %s spans %s, expected %s at least; %s", t.trace.Name, t.trace.Span.Round(time.Second), shortest, howToGetAHistory)
 	}
-	t.block = t.trace.Span/20 + 1
+	t.block = (t.trace.Span + parts - 1) / parts
 	if t.trace.Span >= 7*day {
 		t.block = day
 	}

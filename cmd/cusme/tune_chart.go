@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	scatterHeight = 12 // rows
+	scatterHeight = 13 // rows: the wish is on the tenth
 	scatterAxis   = 8  // columns at the left, for numbers
 )
 
@@ -21,9 +21,9 @@ type scatter struct {
 	cells       [][]rune
 }
 
-// front draws all settings that were tried: GPU-hours to the right, requests
+// points draws all settings that were tried: GPU-hours to the right, requests
 // that waited too long upwards, those beyond the top in its row.
-func (p *page) front(task task, f found, width int) {
+func (p *page) points(task task, f found, width int) {
 	s := newScatter(f, task.wish, width-scatterAxis)
 	s.wish(task.wish)
 	for i := range f.tried {

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"cusme.dev/cusme/internal/simulate"
 )
 
@@ -34,7 +32,7 @@ func (t *tuner) tell(task task, f found) error {
 	page.line("")
 	page.standings(task, f)
 	page.line("")
-	page.front(task, f, t.width())
+	page.points(task, f, t.width())
 	page.line("")
 	page.recommendation(t, task, f)
 	page.line("")
@@ -81,7 +79,7 @@ func figuresOf(s simulate.Score) []string {
 
 // recommendation says what to take, and how sure that is.
 func (p *page) recommendation(t *tuner, task task, f found) {
-	best, now := f.best(), f.present()
+	best := f.best()
 	name := f.tried[best.setting].String()
 	switch {
 	case !f.choice.Meets:
@@ -89,7 +87,7 @@ func (p *page) recommendation(t *tuner, task task, f found) {
 	case best.setting == 0:
 		p.line("%s The present setting: nothing that was tried meets the wish for less.", p.in(green, "Recommended."))
 	default:
-		p.line("%s %s: %s", p.in(green, "Recommended."), name, difference(f.first[best.setting], f.first[0], now))
+		p.line("%s %s: %s", p.in(green, "Recommended."), name, difference(f.first[best.setting], f.first[0]))
 	}
 	if f.choice.PassedOver > 0 {
 		p.line("Cheaper ones that met it on the first part and missed it on the last: %d.", f.choice.PassedOver)
@@ -118,14 +116,13 @@ func (p *page) spread(name string, task task, s simulate.Spread) {
 }
 
 // difference says what a setting changes against the present one, on the first part.
-func difference(best, present simulate.Score, now final) string {
-	_ = now
+func difference(best, present simulate.Score) string {
 	costs := "as many GPU-hours"
 	switch change := 100 * (best.Billed.Hours()/present.Billed.Hours() - 1); {
 	case change <= -0.5:
-		costs = fmt.Sprintf("%.0f %% fewer GPU-hours", -change)
+		costs = fmt.Sprintf("%.0f%% fewer GPU-hours", -change)
 	case change >= 0.5:
-		costs = fmt.Sprintf("%.0f %% more GPU-hours", change)
+		costs = fmt.Sprintf("%.0f%% more GPU-hours", change)
 	}
 	return fmt.Sprintf("%s than now, and %s of requests wait too long where it is %s", costs, percent(best.Over), percent(present.Over))
 }
@@ -142,27 +139,4 @@ func (t *tuner) assumptions(task task, f found) []string {
 		removed = "pods that are removed finish their request"
 	}
 	return append(all, fmt.Sprintf("Pods start within %s (median) and %s (99 of 100), one GPU each; %s; seed %d.", w.Start.Median, w.Start.P99, removed, w.Seed))
-}
-
-// manifest is the LoadScaler with the recommended setting.
-func (task task) manifest(f found) (string, error) {
-	best := f.best()
-	object := map[string]any{
-		"apiVersion": task.scaler.APIVersion, "kind": task.scaler.Kind,
-		"metadata": map[string]any{"name": task.scaler.Name, "namespace": task.scaler.Namespace},
-		"spec":     f.tried[best.setting].spec,
-	}
-	text, err := yaml.Marshal(object)
-	if err != nil {
-		return "", fmt.Errorf("the LoadScaler cannot be written: %w", err)
-	}
-	says := "meets"
-	if !f.choice.Meets {
-		says = "does not meet, and is the nearest to,"
-	}
-	head := fmt.Sprintf("# cusme tune on %s: %s %s %s. How sure: %s.\n", task.trace.Name, f.tried[best.setting], says, task.wish, task.sure(f).Level)
-	if task.sketch {
-		head += "# A sketch: put in your target, and where its load is read.\n"
-	}
-	return head + string(text), nil
 }

@@ -13,7 +13,7 @@ const (
 	// worlds is in how many the finalists are replayed, each with other starts of pods.
 	worlds = 5
 	// runnersUp is how many of the cheapest settings that meet the wish get their knobs turned, or are looked at again, beside the front.
-	runnersUp = 4
+	runnersUp = 6
 )
 
 // A found is what the search came to.
@@ -69,7 +69,7 @@ func (t *tuner) search(ctx context.Context, task task) (found, error) {
 	work := first[0].Offered.Seconds() / beginning.trace.Span.Seconds()
 	tried := len(s.all)
 	for _, i := range simulate.Finalists(first, task.wish, runnersUp) {
-		t.turns(&s, s.all[i], work)
+		s.turns(s.all[i], work)
 	}
 	more, err := t.scores(ctx, beginning, s.all[tried:])
 	if err != nil {

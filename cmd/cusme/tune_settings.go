@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"strconv"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -137,7 +136,7 @@ func withObjective(own *v1alpha1.LoadScalerSpec, wish scaling.Objective, times f
 // withBand goes by a band of one load, and a window of stabilization for the way down.
 func withBand(own *v1alpha1.LoadScalerSpec, load string, band [2]string, window int32) *v1alpha1.LoadScalerSpec {
 	spec := own.DeepCopy()
-	spec.Objective = nil
+	spec.Objective, spec.Step = nil, nil
 	for i := range spec.Loads {
 		if l := &spec.Loads[i]; l.Name == load {
 			l.Low, l.High, l.Target = ptr.To(resource.MustParse(band[0])), ptr.To(resource.MustParse(band[1])), nil
@@ -154,9 +153,9 @@ func withBand(own *v1alpha1.LoadScalerSpec, load string, band [2]string, window 
 }
 
 // turns of the other knobs of a setting. Work is how many pods the demand keeps busy on average.
-func (t *tuner) turns(s *settings, of setting, work float64) {
+func (s *settings) turns(of setting, work float64) {
 	for _, every := range intervals {
-		if t.model.interval == 0 && followable(of.spec, every) {
+		if followable(of.spec, every) {
 			spec := of.spec.DeepCopy()
 			spec.Interval = &metav1.Duration{Duration: every}
 			s.add(spec)
@@ -186,6 +185,3 @@ func followable(spec v1alpha1.LoadScalerSpec, every time.Duration) bool {
 	}
 	return true
 }
-
-// share writes a share of 100 in percent without needless digits.
-func share(percent float64) string { return strconv.FormatFloat(percent, 'f', -1, 64) + "%" }

@@ -74,16 +74,27 @@ func byCost(scores []Score) []int {
 	return all
 }
 
-// Finalists returns which scores are worth another look: the front, and the
-// cheapest few that meet an objective, the cheapest first.
+// apart is by how much the cost of two settings differs, at least, for both to be worth a look.
+const apart = 1.05
+
+// Finalists returns which scores are worth another look, the cheapest first: the
+// front, of settings that cost about the same the first, and the cheapest few
+// that meet an objective.
 func Finalists(scores []Score, o scaling.Objective, few int) []int {
 	front := Front(scores)
 	var all []int
+	shown := 0.0
 	for _, i := range byCost(scores) {
-		if scores[i].Meets(o) && few > 0 {
+		billed := float64(scores[i].Billed)
+		likely := scores[i].Meets(o) && few > 0
+		if likely {
 			few--
-		} else if !slices.Contains(front, i) {
+		}
+		if !likely && (billed < apart*shown || !slices.Contains(front, i)) {
 			continue
+		}
+		if slices.Contains(front, i) {
+			shown = billed
 		}
 		all = append(all, i)
 	}
