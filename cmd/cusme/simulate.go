@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"cusme.dev/cusme/internal/simulate"
 )
@@ -85,16 +86,21 @@ func newSimulate(getenv func(string) string) *cobra.Command {
 	f.StringArrayVarP(&r.files, "file", "f", nil, "`file` with LoadScalers, each a policy; - is the standard input; may be repeated")
 	f.StringArrayVar(&r.traces, "trace", nil, "`file` of requests, or directory of such; may be repeated; default a synthetic day")
 	f.StringSliceVar(&r.policies, "policies", []string{"cusme", "hpa", "original"}, "what to compare: cusme, hpa, keda, original, wpa, kpa, aibrix, fixed:N, all")
-	f.StringVar(&r.load, "load", "", "`name` of the load to go by, of a LoadScaler with several")
-	f.StringVarP(&r.namespace, "namespace", "n", "default", "namespace of LoadScalers that name none")
-	r.model.flags(f)
-	r.past.flags(f)
-	f.IntVar(&r.parallel, "parallel", runtime.GOMAXPROCS(0), "replays at a time")
+	r.shared(f)
 	f.StringVarP(&r.output, "output", "o", "table", "table or json")
 	f.BoolVar(&r.chart, "chart", false, "draw replicas and waits over time, below the table")
 	f.StringVar(&r.report, "report", "", "`file` for a page with everything over time, such as out.html")
 	f.Float64Var(&r.price, "price", 0, "price of a GPU-hour, for a column of costs")
 	return cmd
+}
+
+// shared are the flags that cusme tune has too.
+func (r *rehearsal) shared(f *pflag.FlagSet) {
+	f.StringVar(&r.load, "load", "", "`name` of the load to go by, of a LoadScaler with several")
+	f.StringVarP(&r.namespace, "namespace", "n", "default", "namespace of LoadScalers that name none")
+	r.model.flags(f)
+	r.past.flags(f)
+	f.IntVar(&r.parallel, "parallel", runtime.GOMAXPROCS(0), "replays at a time")
 }
 
 func (r *rehearsal) run(ctx context.Context) error {

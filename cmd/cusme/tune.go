@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,7 +46,6 @@ const tuneExample = `  # a first look, on a synthetic day
 // A tuner is the command line of cusme tune. Much of it is that of cusme simulate.
 type tuner struct {
 	rehearsal
-	past       past
 	file       string
 	trace      string
 	wait       time.Duration
@@ -77,15 +75,11 @@ func newTune(getenv func(string) string) *cobra.Command {
 func (t *tuner) flags(f *pflag.FlagSet) {
 	f.StringVarP(&t.file, "file", "f", "", "`file` with one LoadScaler; - is the standard input")
 	f.StringVar(&t.trace, "trace", "", "`file` of requests; default a synthetic day")
-	f.StringVar(&t.load, "load", "", "`name` of the load to go by, of a LoadScaler with several")
-	f.StringVarP(&t.namespace, "namespace", "n", "default", "namespace of a LoadScaler that names none")
 	f.DurationVar(&t.wait, "wait", 30*time.Second, "how long requests may wait; default the LoadScaler's objective, else 30s")
 	f.Int32Var(&t.percentile, "percentile", 95, "how many of 100 requests are to wait no longer; default the LoadScaler's objective, else 95")
 	f.Float64Var(&t.holdOut, "hold-out", 0.3, "`share` of the history, its last, that the search does not see")
-	t.past.flags(f)
-	t.model.flags(f)
+	t.shared(f)
 	_, _ = f.MarkHidden("limit"), f.MarkHidden("interval") // --wait is the one, and the other is searched
-	f.IntVar(&t.parallel, "parallel", runtime.GOMAXPROCS(0), "replays at a time")
 	f.StringVarP(&t.output, "output", "o", "table", "table, json or yaml")
 }
 
@@ -115,11 +109,12 @@ func (t *tuner) run(ctx context.Context) error {
 
 // A task is what is to be searched, and on what.
 type task struct {
-	scaler *v1alpha1.LoadScaler
-	sketch bool   // the LoadScaler is one of defaults
-	load   string // the one to go by
-	wish   scaling.Objective
-	trace  simulate.Trace
+	// scaler is the LoadScaler of the file, or a sketch of one; present is what it says now.
+	scaler  *v1alpha1.LoadScaler
+	sketch  bool
+	present candidate
+	wish    scaling.Objective
+	trace   simulate.Trace
 	// block is how long a part of the trace is that is looked at by itself, and cut how many of them are searched on.
 	block time.Duration
 	cut   int
@@ -141,12 +136,13 @@ func (t *tuner) task() (task, error) {
 		}
 		out.scaler, out.sketch = found, false
 	}
-	own, err := t.understand(out.scaler.Name, out.scaler.Spec)
+	own := out.scaler
+	var err error
+	out.present, err = t.understand(subject{namespace: cmp.Or(own.Namespace, t.namespace), name: own.Name, spec: own.Spec})
 	if err != nil {
-		return out, fmt.Errorf("LoadScaler %s: %w", out.scaler.Name, err)
+		return out, fmt.Errorf("LoadScaler %s: %w", own.Name, err)
 	}
-	out.load = own[0].policy.Loads[0].Name
-	out.wish, err = t.wish(own[0].policy.Objective)
+	out.wish, err = t.wish(out.present.policy.Objective)
 	return out, err
 }
 
@@ -204,7 +200,7 @@ func (t *tuner) history(ctx context.Context, to *task) error {
 	var err error
 	switch {
 	case t.past.given():
-		to.trace, to.notes, err = t.past.demand(ctx, to.subject(t.namespace), surroundings{t.getenv, t.stdin})
+		to.trace, to.notes, err = t.past.demand(ctx, to.present.subject, surroundings{t.getenv, t.stdin})
 	case t.trace != "":
 		to.trace, err = simulate.ReadTrace(t.trace)
 		if err != nil {
@@ -218,18 +214,6 @@ func (t *tuner) history(ctx context.Context, to *task) error {
 		return err
 	}
 	return to.part(t.holdOut)
-}
-
-// subject is the LoadScaler as one whose past is looked at. The manifest that is
-// written names a namespace only if the file does; here it has one.
-func (t task) subject(namespace string) subject {
-	s := subject{namespace: cmp.Or(t.scaler.Namespace, namespace), name: t.scaler.Name, spec: t.scaler.Spec}
-	for _, l := range t.scaler.Spec.Loads {
-		if l.Name == t.load {
-			s.load = l
-		}
-	}
-	return s
 }
 
 const (

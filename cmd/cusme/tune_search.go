@@ -137,7 +137,7 @@ func (t *tuner) decide(ctx context.Context, task task, f found) (found, error) {
 	}
 	f.choice = simulate.Recommend(first, last, task.wish)
 	f.spreads.best, f.spreads.present = f.best().spread(task, t.model.seed), f.present().spread(task, t.model.seed)
-	f.bounds, err = bounds(task, f.tried[0].world)
+	f.bounds, err = bounds(ctx, task, f.tried[0].world)
 	return f, err
 }
 
@@ -156,9 +156,9 @@ func (f *final) judge(task task) {
 }
 
 // bounds are those of both parts.
-func bounds(task task, w simulate.World) (both [2]simulate.Bound, err error) {
+func bounds(ctx context.Context, task task, w simulate.World) (both [2]simulate.Bound, err error) {
 	for i, part := range []simulate.Trace{task.trace.Until(task.split()), task.trace.From(task.split())} {
-		if both[i], err = simulate.Clairvoyant(w, part); err != nil {
+		if both[i], err = simulate.Clairvoyant(w, until(ctx, part)); err != nil {
 			return both, err
 		}
 	}

@@ -70,11 +70,13 @@ func (s *settings) add(spec *v1alpha1.LoadScalerSpec) {
 // of makes a setting of a spec.
 func (t *tuner) of(task task) func(v1alpha1.LoadScalerSpec) (setting, error) {
 	return func(spec v1alpha1.LoadScalerSpec) (setting, error) {
-		found, err := t.understand(task.scaler.Name, spec)
+		turned := task.present.subject
+		turned.spec = spec
+		c, err := t.understand(turned)
 		if err != nil {
 			return setting{}, err
 		}
-		s := setting{candidate: found[0], world: t.model.world(spec, found[0].policy)}
+		s := setting{candidate: c, world: t.model.world(spec, c.policy)}
 		s.world.Limit = task.wish.Wait
 		return s, nil
 	}
@@ -102,7 +104,7 @@ func (t task) shapes(s *settings) {
 	}
 	for _, band := range bands {
 		for _, window := range windows {
-			s.add(withBand(own, t.load, band, window))
+			s.add(withBand(own, t.present.load.Name, band, window))
 		}
 	}
 }

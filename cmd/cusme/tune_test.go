@@ -33,7 +33,7 @@ func tuned(t *testing.T, spec string) []setting {
 	if err := os.WriteFile(file, fmt.Appendf(nil, tuneScaler, spec), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tune := tuner{rehearsal: rehearsal{load: "a", output: "table", parallel: 1}, file: file, wait: 30 * time.Second, percentile: 95, holdOut: 0.3, past: past{service: 30 * time.Second}}
+	tune := tuner{rehearsal: rehearsal{load: "a", output: "table", parallel: 1, past: past{service: time.Second}}, file: file, wait: 30 * time.Second, percentile: 95, holdOut: 0.3}
 	tune.model.given = func(string) bool { return false }
 	task, err := tune.task()
 	if err != nil {
@@ -236,9 +236,9 @@ func TestBandsAreWrittenAsDecimals(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v in %s", err, text)
 		}
-		read, err := (&rehearsal{}).understand("webui", again.Spec)
-		if err != nil || fmt.Sprint(setting{candidate: read[0]}) != s.String() {
-			t.Errorf("%s came back as %s, %v", s, setting{candidate: read[0]}, err)
+		read, err := (&rehearsal{}).understand(subject{name: "webui", spec: again.Spec})
+		if err != nil || fmt.Sprint(setting{candidate: read}) != s.String() {
+			t.Errorf("%s came back as %s, %v", s, setting{candidate: read}, err)
 		}
 	}
 }
