@@ -85,7 +85,7 @@ func (p *page) recommendation(t *tuner, task task, f found) {
 	case !f.choice.Meets:
 		p.line("%s No setting meets the wish on both parts. The nearest: %s.", p.in(red, "Not met."), name)
 	case best.setting == 0:
-		p.line("%s The present setting: nothing that was tried meets the wish for less.", p.in(green, "Recommended."))
+		p.line("%s The present setting: nothing that was tried meets the wish on both parts for less.", p.in(green, "Recommended."))
 	default:
 		p.line("%s %s: %s", p.in(green, "Recommended."), name, difference(f.first[best.setting], f.first[0]))
 	}
@@ -97,7 +97,9 @@ func (p *page) recommendation(t *tuner, task task, f found) {
 	p.line("  Held out: %s of requests waited longer than %s; the wish was met in %d of %d worlds.", percent(best.last.Over), brief(task.wish.Wait), best.met, worlds)
 	p.line("  Histories made up of its %d parts of %s, 90 of 100 of them:", len(best.worlds[0]), days(task.block))
 	p.spread("recommended", task, f.spreads.best)
-	p.spread("present", task, f.spreads.present)
+	if best.setting != 0 {
+		p.spread("present", task, f.spreads.present)
+	}
 	for _, note := range t.assumptions(task, f) {
 		p.line("  %s", note)
 	}

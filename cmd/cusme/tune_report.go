@@ -77,16 +77,16 @@ func (t *tuner) findings(task task, f found, manifest string) tuneReport {
 		r.Bounds = append(r.Bounds, boundReport{b.Relaxed.Hours(), b.Ratio(b.Relaxed)})
 	}
 	for i, s := range f.tried {
-		r.Settings = append(r.Settings, settingReport{Setting: s.String(), Front: slices.Contains(f.front, i), Searched: scoreOf(f.first[i])})
+		r.Settings = append(r.Settings, settingReport{Setting: s.String(), Front: slices.Contains(f.front, i), Searched: reportedScore(f.first[i])})
 	}
 	for _, o := range f.finals {
-		last := scoreOf(o.last)
+		last := reportedScore(o.last)
 		r.Settings[o.setting].HeldOut = &last
 	}
 	return r
 }
 
-func scoreOf(s simulate.Score) scoreReport {
+func reportedScore(s simulate.Score) scoreReport {
 	return scoreReport{s.Wait.Seconds(), s.Over, s.Billed.Hours(), s.Ratio()}
 }
 

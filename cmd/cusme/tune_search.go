@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"cusme.dev/cusme/internal/scaling"
 	"cusme.dev/cusme/internal/simulate"
 )
 
@@ -114,10 +115,7 @@ func (t *tuner) replays(ctx context.Context, trace simulate.Trace, n int, one re
 // decide replays the best settings to the end, and chooses.
 func (t *tuner) decide(ctx context.Context, task task, f found) (found, error) {
 	f.front = simulate.Front(f.first)
-	picked := simulate.Finalists(f.first, task.wish, runnersUp)
-	if !slices.Contains(picked, 0) {
-		picked = append(picked, 0)
-	}
+	picked := f.picked(task.wish)
 	f.finals = make([]final, len(picked))
 	for i, n := range picked {
 		f.finals[i] = final{setting: n, worlds: make([][]simulate.Block, worlds)}
@@ -139,6 +137,19 @@ func (t *tuner) decide(ctx context.Context, task task, f found) (found, error) {
 	f.spreads.best, f.spreads.present = f.best().spread(task, t.model.seed), f.present().spread(task, t.model.seed)
 	f.bounds, err = bounds(ctx, task, f.tried[0].world)
 	return f, err
+}
+
+// picked are the settings to replay to the end: the finalists, and the present one.
+func (f found) picked(wish scaling.Objective) []int {
+	picked := simulate.Finalists(f.first, wish, runnersUp)
+	if slices.Contains(picked, 0) {
+		return picked
+	}
+	dearer := slices.IndexFunc(picked, func(i int) bool { return f.first[i].Billed > f.first[0].Billed })
+	if dearer < 0 {
+		dearer = len(picked)
+	}
+	return slices.Insert(picked, dearer, 0)
 }
 
 // judge works out what the worlds of a final say.
