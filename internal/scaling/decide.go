@@ -73,6 +73,7 @@ func Decide(o Observation, p Policy, h History) Decision {
 	in.Min, in.Max = in.corridor.least, in.corridor.most
 	in.doubted = in.doubts()
 	in.Workloads = in.takeIn()
+	in.Learned = in.Learned.keep(in.Workloads)
 	in.loads = in.assess()
 	began := !in.blind() && h.unseen(o.Now, p) || len(h.Recommendations) == 0
 	if began {

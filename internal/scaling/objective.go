@@ -32,8 +32,8 @@ func (in *input) takeIn() []Workload {
 			continue
 		}
 		w, r := in.workload(l.Name), in.reading(l.Name)
-		if state, _ := r.judge(in.Now, l); state == Fresh && r.Partial == "" && r.At.After(w.now.at) {
-			w = w.after(in.glimpse(l, w, r), *in.Objective, in.reach())
+		if state, _ := r.judge(in.Now, l); state == Fresh && r.Partial == "" && w.isNews(r) {
+			w = w.after(in.glimpse(l, w, r), *in.Objective, in.start())
 		}
 		all = append(all, w)
 	}
@@ -43,7 +43,7 @@ func (in *input) takeIn() []Workload {
 func (h History) workload(load string) Workload {
 	i := slices.IndexFunc(h.Workloads, func(w Workload) bool { return w.Load == load })
 	if i < 0 {
-		return Workload{Load: load, Service: newServiceTime(0), Slack: firstSlack}
+		return recalled(load, h.Learned.Objective[load])
 	}
 	return h.Workloads[i]
 }
@@ -57,14 +57,11 @@ func (in *input) start() time.Duration {
 	return assumedStart
 }
 
-// reach is how far back demand is replayed.
-func (in *input) reach() time.Duration { return reachStarts * in.start() }
-
 // glimpse is what a new reading shows. A pod that is being removed still works
 // on its request, which the load counts: as a queue it would order a new pod for
 // each one let go.
 func (in *input) glimpse(l Load, w Workload, r Reading) glimpse {
-	g := glimpse{at: r.At, value: r.Value, all: in.total(l, r), ready: float64(in.ready())}
+	g := glimpse{at: r.At, value: r.Value, all: in.total(l, r), ready: float64(in.ready()), full: in.Replicas >= in.Max}
 	for _, p := range in.Pods {
 		if p.Leaving && !p.Ended && p.Busy != Idle && (p.Ready || p.Busy == Working) {
 			g.leaving++
@@ -115,9 +112,15 @@ func (in *input) coming() []float64 {
 // in time, beginning with the requests that are there now.
 func (in *input) meet(l Load, v Verdict) (int32, string) {
 	w, n := in.workload(l.Name), in.Replicas
+	if v.Partial != "" { // It may be more than it says.
+		w.now.here = max(w.now.here, in.glimpse(l, w, v.Reading).here)
+	}
 	says := in.describe(l, v, w)
 	if w.Frozen >= isFrozen {
 		return n, says + ", but it has not changed while requests came and went: it may be frozen, and moves nothing"
+	}
+	if n == 0 && w.now.here == 0 {
+		return 0, says + ": there is nothing to do"
 	}
 	if idle := in.Now.Sub(w.Active); in.fewest() == 0 && w.now.here == 0 && idle > idleStarts*in.start() {
 		return 0, fmt.Sprintf("%s: no request for %s", says, brief(idle))
@@ -144,8 +147,8 @@ func (in *input) meet(l Load, v Verdict) (int32, string) {
 
 // letGo is the way down to fewer replicas: not before demand has been seen for as long as it is to be replayed.
 func (in *input) letGo(w Workload, want int32, why string) (int32, string) {
-	if seen := covers(w.Past); want < in.Replicas && seen < in.reach()/2 {
-		return in.Replicas, fmt.Sprintf("%s; none is let go before demand was seen for %s", why, brief(in.reach()/2))
+	if least := (bursts{}).reach(in.start()) / 2; want < in.Replicas && covers(w.Past) < least {
+		return in.Replicas, fmt.Sprintf("%s; none is let go before demand was seen for %s", why, brief(least))
 	}
 	return want, why
 }

@@ -10,6 +10,8 @@ const (
 	shortestService = 0.1
 	guessRatio      = 1.5
 	guessCount      = 31
+	// longestService is the last guess, in seconds.
+	longestService = 19175
 	// likelyService and its spread, in logarithms, are what is believed before anything was seen: 0.8 s to 2 minutes.
 	likelyService = 10
 	likelySpread  = 2.5

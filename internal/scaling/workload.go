@@ -26,6 +26,9 @@ type Workload struct {
 	// usual is the mean demand, over the time known or some hours.
 	usual float64
 	known time.Duration
+	// late is the part of it that waited longer than allowed, whether or not that could be avoided.
+	late float64
+	bursts
 }
 
 // A Stretch is a time with its mean demand, in pods that it would keep at work.
@@ -44,6 +47,8 @@ type glimpse struct {
 	ready, leaving float64
 	// wait is how long one that came now would wait.
 	wait float64
+	// full says that the maximum was reached: more could not be had.
+	full bool
 }
 
 // busy is how many pods work.
@@ -58,8 +63,9 @@ const (
 	heaviest = 50
 	// usualOver is the time over which demand is called usual.
 	usualOver = 4 * time.Hour
-	// shortestStretch keeps polls of a second from making the past long.
+	// shortestStretch keeps polls of a second from making the past long, and mostStretches from making a long past longer.
 	shortestStretch = 5 * time.Second
+	mostStretches   = 100
 	// outage is how long there may be nothing to read until what was before says nothing about now.
 	outage = 3 * time.Minute
 	// isFrozen is the evidence of one in a thousand.
@@ -67,21 +73,35 @@ const (
 )
 
 // after returns what is known after one more reading.
-func (w Workload) after(g glimpse, o Objective, reach time.Duration) Workload {
+func (w Workload) after(g glimpse, o Objective, start time.Duration) Workload {
 	gap := g.at.Sub(w.now.at)
-	if w.now.at.IsZero() || gap > outage {
-		w.Past, w.Frozen = nil, 0
-		w.now = g
-		return w.active(g)
+	if w.now.at.IsZero() || gap > outage || gap < -outage {
+		return w.anew(g)
 	}
 	was, seconds := w.now, gap.Seconds()
 	pods := (was.ready+g.ready)/2 + max(was.leaving, g.leaving)
 	w.Service = w.Service.seen(was.all, g.all, pods, seconds)
 	w.Frozen = w.freezes(was, g, seconds)
 	demand := max(0, (was.busy()+g.busy())/2+w.service()*(g.all-was.all)/seconds)
-	w.Past = lengthen(w.Past, Stretch{gap, demand}, reach)
+	s := Stretch{gap, demand}
+	w.bursts = w.bursts.after(s, g, highest(w.Past), start, w.late > w.usual*(1-o.Percentile/100))
+	w.Past = lengthen(w.Past, s, w.reach(start))
 	w = w.learns(was, demand, gap, o)
 	w.now = g
+	return w.active(g)
+}
+
+// isNews reports whether a reading is newer than the last one, or from a clock that was set back.
+func (w Workload) isNews(r Reading) bool {
+	return r.At.After(w.now.at) || w.now.at.Sub(r.At) > outage
+}
+
+// anew begins again after an outage, or when the clock was set back: what was before says nothing about now.
+func (w Workload) anew(g glimpse) Workload {
+	if g.at.Before(w.now.at) {
+		w.Active, w.bursts = time.Time{}, bursts{longer: w.longer}
+	}
+	w.Past, w.Frozen, w.now = nil, 0, g
 	return w.active(g)
 }
 
@@ -109,7 +129,8 @@ func (w Workload) freezes(was, g glimpse, seconds float64) float64 {
 	return w.Frozen + math.Log1p(4*math.Pi*v)/2
 }
 
-// learns steers the slack by what the last reading's requests met.
+// learns steers the slack by what the last reading's requests met. What no slack would have mended teaches nothing: waits
+// while the pods for a burst are starting, and at the maximum.
 func (w Workload) learns(was glimpse, demand float64, gap time.Duration, o Objective) Workload {
 	w.known = min(w.known+gap, usualOver)
 	part := min(1, gap.Seconds()/w.known.Seconds())
@@ -119,6 +140,10 @@ func (w Workload) learns(was glimpse, demand float64, gap time.Duration, o Objec
 	if was.wait > o.Wait.Seconds() {
 		missed = 1
 	}
+	w.late += part * (missed*demand - w.late)
+	if missed > 0 && (was.full || was.at.Before(w.until)) {
+		return w
+	}
 	weight := min(heaviest, demand*gap.Seconds()/(15*max(w.usual, 0.2)))
 	w.Slack = max(leastSlack, min(mostSlack, w.Slack+slackGain*weight*(allowed-missed)))
 	return w
@@ -126,7 +151,7 @@ func (w Workload) learns(was glimpse, demand float64, gap time.Duration, o Objec
 
 // lengthen adds a stretch to the past, and drops what is out of reach.
 func lengthen(past []Stretch, s Stretch, reach time.Duration) []Stretch {
-	if n := len(past); n > 0 && past[n-1].Took+s.Took <= shortestStretch {
+	if n := len(past); n > 0 && past[n-1].Took+s.Took <= max(shortestStretch, 2*reach/mostStretches) {
 		last := past[n-1]
 		took := last.Took + s.Took
 		s = Stretch{took, (last.Demand*last.Took.Seconds() + s.Demand*s.Took.Seconds()) / took.Seconds()}
