@@ -35,25 +35,35 @@ func (b bursts) reach(start time.Duration) time.Duration {
 // times is how many times as far back as usual demand is replayed.
 func (b bursts) times() float64 { return max(1, min(b.longer, mostLonger)) }
 
-// after returns what is known after one more stretch, from the highest demand
-// that was replayed before it. A burst like one that was let go doubles the
-// reach, while more wait too long than the objective allows: pods that are kept
-// for the next one cost less than they do started again for each, and nobody
-// waits. Without another the reach falls back by half in some hours.
-func (b bursts) after(s Stretch, g glimpse, replayed float64, start time.Duration, tooLate bool) bursts {
-	b.longer = 1 + (b.times()-1)*math.Exp2(-s.Took.Seconds()/usualOver.Seconds())
-	if s.Demand > sudden*max(1, replayed) {
-		returns := b.high >= s.Demand/2 && g.at.Sub(b.last) < min(longestReach, mostLonger*reachStarts*start)
-		if returns && tooLate && g.at.After(b.until) {
+// A surge is what may be a burst.
+type surge struct {
+	at   time.Time
+	took time.Duration
+	// demand is that of the stretch, and no more than there are requests: with long ones, a single one that comes would
+	// be a demand of many for a moment. replayed is the highest before it.
+	demand, replayed float64
+	// tooLate says that more wait too long than the objective allows.
+	tooLate bool
+}
+
+// after returns what is known after one more stretch. A burst like one whose
+// pods were let go doubles the reach, while more wait too long than allowed:
+// pods that are kept for the next one cost no more than pods started again for
+// each, and nobody waits. Without another burst the reach falls back, by half in some hours.
+func (b bursts) after(s surge, start time.Duration) bursts {
+	b.longer = 1 + (b.times()-1)*math.Exp2(-s.took.Seconds()/usualOver.Seconds())
+	if s.demand > sudden*max(1, s.replayed) {
+		returns := b.high >= s.demand/2 && s.at.Sub(b.last) < min(longestReach, mostLonger*reachStarts*start)
+		if returns && s.tooLate && s.at.After(b.until) {
 			b.longer = min(mostLonger, 2*b.longer)
 		}
-		b.until = g.at.Add(start)
+		b.until = s.at.Add(start)
 	}
-	if s.Demand >= b.high || g.at.Sub(b.last) > longestReach {
-		b.high, b.last = s.Demand, g.at
+	if s.demand >= b.high || s.at.Sub(b.last) > longestReach {
+		b.high, b.last = s.demand, s.at
 	}
-	if s.Demand >= b.high/2 {
-		b.last = g.at
+	if s.demand >= b.high/2 {
+		b.last = s.at
 	}
 	return b
 }

@@ -84,7 +84,7 @@ func (w Workload) after(g glimpse, o Objective, start time.Duration) Workload {
 	w.Frozen = w.freezes(was, g, seconds)
 	demand := max(0, (was.busy()+g.busy())/2+w.service()*(g.all-was.all)/seconds)
 	s := Stretch{gap, demand}
-	w.bursts = w.bursts.after(s, g, highest(w.Past), start, w.late > w.usual*(1-o.Percentile/100))
+	w.bursts = w.bursts.after(surge{at: g.at, took: gap, demand: min(demand, g.all), replayed: highest(w.Past), tooLate: w.late > w.usual*(1-o.Percentile/100)}, start)
 	w.Past = lengthen(w.Past, s, w.reach(start))
 	w = w.learns(was, demand, gap, o)
 	w.now = g
@@ -130,7 +130,8 @@ func (w Workload) freezes(was, g glimpse, seconds float64) float64 {
 }
 
 // learns steers the slack by what the last reading's requests met. What no slack would have mended teaches nothing: waits
-// while the pods for a burst are starting, and at the maximum.
+// while the first pod or those for a burst are starting, and at
+// the maximum.
 func (w Workload) learns(was glimpse, demand float64, gap time.Duration, o Objective) Workload {
 	w.known = min(w.known+gap, usualOver)
 	part := min(1, gap.Seconds()/w.known.Seconds())
@@ -141,7 +142,7 @@ func (w Workload) learns(was glimpse, demand float64, gap time.Duration, o Objec
 		missed = 1
 	}
 	w.late += part * (missed*demand - w.late)
-	if missed > 0 && (was.full || was.at.Before(w.until)) {
+	if missed > 0 && (was.full || was.ready == 0 || was.at.Before(w.until)) {
 		return w
 	}
 	weight := min(heaviest, demand*gap.Seconds()/(15*max(w.usual, 0.2)))
