@@ -212,3 +212,16 @@ func TestDecidesAtEveryEdge(t *testing.T) {
 		t.Errorf("ends with %d, want 4: nothing but a reading shrinks", o.Replicas)
 	}
 }
+
+// TestOfOpenWindowsTheNarrowestCount gives them in both orders.
+func TestOfOpenWindowsTheNarrowestCount(t *testing.T) {
+	open := func(least, most int32) Schedule {
+		return Schedule{Name: "open", Min: &least, Max: &most, Windows: repeated{To: time.Hour}}
+	}
+	for _, all := range [][]Schedule{{open(6, 9), open(3, 12)}, {open(3, 12), open(6, 9)}} {
+		in := &input{Observation: Observation{Now: epoch}, Policy: Policy{Min: 4, Max: 10, Schedules: all}}
+		if c := in.corridorNow(); c.least != 6 || c.most != 9 {
+			t.Errorf("got %d to %d, want 6 to 9", c.least, c.most)
+		}
+	}
+}

@@ -207,3 +207,21 @@ func TestASlowPodKeepsItsProtection(t *testing.T) {
 		t.Errorf("the ledger is %q, want in it %q", d.Ledger(), want)
 	}
 }
+
+// A pod whose node is known takes as long as pods on such nodes do; one without may get either kind.
+func TestWhatIsUsual(t *testing.T) {
+	quick, long := slices.Repeat([]time.Duration{time.Minute}, enoughStarts), slices.Repeat([]time.Duration{time.Hour}, enoughStarts)
+	in := &input{History: History{Learned: Learned{Ordinary: NewStarts(quick), Elastic: NewStarts(long)}}}
+	for name, c := range map[string]struct {
+		pod  Pod
+		want time.Duration
+	}{
+		"on an ordinary node": {Pod{Node: "node-1"}, time.Minute},
+		"on an elastic node":  {Pod{Node: "elastic-1", Elastic: true}, time.Hour},
+		"on none yet":         {Pod{}, time.Hour},
+	} {
+		if got := in.usual(c.pod).P95; got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+}
