@@ -50,9 +50,10 @@ type sight struct {
 	pod     *corev1.Pod
 }
 
-// size is a number of replicas asked for, from a version on.
+// size is a number of replicas asked for, from a version on, and when the witness saw it.
 type size struct {
 	version  uint64
+	at       time.Time
 	replicas int32
 }
 
@@ -112,7 +113,7 @@ func (w *witness) notePod(p *corev1.Pod, deleted bool) {
 func (w *witness) noteSize(d *appsv1.Deployment) {
 	sizes := w.sizes[d.Name]
 	if n := len(sizes); n == 0 || sizes[n-1].replicas != *d.Spec.Replicas {
-		w.sizes[d.Name] = append(sizes, size{versionOf(d), *d.Spec.Replicas})
+		w.sizes[d.Name] = append(sizes, size{versionOf(d), time.Now(), *d.Spec.Replicas})
 	}
 }
 

@@ -41,6 +41,8 @@ type World struct {
 	Interval time.Duration
 	// Start is how long new pods take to become ready.
 	Start StartUp
+	// Starts are how long the first ones take, by creation, where that was recorded; each above 0. Start is for the rest.
+	Starts []time.Duration
 	// Drain lets a pod that is removed finish its request, for however long.
 	// Otherwise it has Grace to do so; then the request goes back to the head of
 	// the queue and starts anew.

@@ -18,3 +18,11 @@ func (s StartUp) Mean() time.Duration {
 	sigma := math.Log(float64(s.P99)/float64(s.Median)) / 2.3263
 	return time.Duration(float64(s.Median) * math.Exp(sigma*sigma/2))
 }
+
+// startUp is how long the next pod takes.
+func (r *replay) startUp() time.Duration {
+	if n := r.result.Started; n < int64(len(r.Starts)) {
+		return r.Starts[n]
+	}
+	return r.Start.draw(r.random)
+}

@@ -50,6 +50,8 @@ func (w World) check() error {
 		return fmt.Errorf("the world's Interval: expected more than 0, got %s", w.Interval)
 	case w.Start.Median <= 0 || w.Start.P99 < w.Start.Median:
 		return fmt.Errorf("the world's Start: expected 0 < Median ≤ P99, got %s and %s", w.Start.Median, w.Start.P99)
+	case slices.ContainsFunc(w.Starts, func(d time.Duration) bool { return d <= 0 }):
+		return fmt.Errorf("the world's Starts: expected times above 0, got %s", w.Starts)
 	case w.Min < 0 || w.Max < 1 || w.Min > w.Max:
 		return fmt.Errorf("the world's bounds: expected 0 ≤ Min ≤ Max and Max at least 1, got %d and %d", w.Min, w.Max)
 	case w.Warm < 0 || w.Warm > w.Max:
@@ -329,7 +331,7 @@ func (r *replay) scale(m Move) {
 	}
 	r.way = way
 	for range m.Replicas - r.asked {
-		r.create(r.Start.draw(r.random))
+		r.create(r.startUp())
 	}
 	if way < 0 {
 		r.scaleIn(int(r.asked-m.Replicas), m.Mark)
