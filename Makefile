@@ -86,11 +86,17 @@ assets: ## Fetch what pages are made of beside our own script; needs npm
 	cp $(ASSETS)/node_modules/uplot/LICENSE $(ASSETS)/uplot.LICENSE
 	rm -rf $(ASSETS)/node_modules
 
+# Each is the top of a page that cusme simulate writes of the day that is built in.
+PICTURE := chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=5000
+POLICIES := cmd/cusme/testdata/policies
+
 .PHONY: pictures
 pictures: build ## Draw the pictures of the docs; needs chromium
-	dir=$$(mktemp -d) && bin/cusme simulate --report $$dir/page.html && mkdir -p docs/pictures && \
-		chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1200,1560 --virtual-time-budget=5000 \
-		--screenshot=docs/pictures/simulate.png file://$$dir/page.html && rm -r $$dir
+	mkdir -p docs/pictures
+	dir=$$(mktemp -d) && bin/cusme simulate --report $$dir/page.html && \
+		bin/cusme simulate -f $(POLICIES)/bands.yaml -f $(POLICIES)/objective.yaml --policies cusme,original --report $$dir/policies.html && \
+		$(PICTURE) --window-size=1200,1560 --screenshot=docs/pictures/simulate.png file://$$dir/page.html && \
+		$(PICTURE) --window-size=1200,1115 --screenshot=docs/pictures/policies.png file://$$dir/policies.html && rm -r $$dir
 
 .PHONY: scenarios
 scenarios: ## Rewrite the lower halves of the scenarios; read the diff
@@ -105,7 +111,7 @@ demo: bin/localcluster ## Show cusme at work on a local control plane; ARGS="--f
 
 # One package after the other, so that none measures the others.
 .PHONY: bench
-bench: bin/localcluster ## Measure: reaction, scale, cost of a decision; BENCH=long for all LoadScalers
+bench: bin/localcluster ## Measure: policies, reaction, scale, cost of a decision; BENCH=long for all LoadScalers
 	CUSME_BENCH=$(BENCH) go test -run '^$$' -bench . -benchmem -p 1 ./...
 
 .PHONY: image
