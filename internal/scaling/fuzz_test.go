@@ -90,6 +90,11 @@ func randomWorld(r *rapid.T) *world {
 		w.second = rapid.SliceOfN(rapid.Custom(randomSample), 1, 40).Draw(r, "second")
 	}
 	w.distrust(r)
+	if rapid.Bool().Draw(r, "objective") {
+		wait := time.Duration(rapid.SampledFrom([]int{1, 30, 86400}).Draw(r, "wait")) * time.Second
+		w.policy.Objective = &Objective{Wait: wait, Percentile: rapid.Float64Range(50, 99.9).Draw(r, "percentile")}
+		w.policy.Step = nil
+	}
 	w.startWarm()
 	return w
 }

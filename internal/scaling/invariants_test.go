@@ -2,6 +2,7 @@ package scaling
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -63,6 +64,13 @@ func checkInvariants(t judge, w *world, o Observation, d Decision) {
 	}
 	for _, promise := range brokenPromises(w, o, d) {
 		fail(promise)
+	}
+	for _, l := range d.Workloads {
+		for name, v := range l.estimates() {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				fail("every estimate is a number, " + name)
+			}
+		}
 	}
 	checkPure(t, w, o, d)
 }
@@ -145,6 +153,10 @@ func checkPure(t judge, w *world, o Observation, d Decision) {
 	oo, hh := o, w.history
 	oo.Pods, oo.Readings = slices.Clone(o.Pods), slices.Clone(o.Readings)
 	hh.Recommendations, hh.Moves, hh.Sightings = slices.Clone(hh.Recommendations), slices.Clone(hh.Moves), slices.Clone(hh.Sightings)
+	hh.Workloads = slices.Clone(hh.Workloads)
+	for i := range hh.Workloads {
+		hh.Workloads[i].Past = append(make([]Stretch, 0, 1000), hh.Workloads[i].Past...) // with room, that an append would write to
+	}
 	before := fmt.Sprintf("%+v", []any{oo, hh}) // compared as text, in which NaN equals NaN
 	if again := Decide(oo, w.policy, hh); fmt.Sprintf("%+v", again) != fmt.Sprintf("%+v", d) {
 		t.Errorf("Decide gave two answers to one question:\n%+v\n%+v", d, again)

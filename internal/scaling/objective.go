@@ -17,6 +17,8 @@ const (
 	riseStarts = 2
 	// idleStarts is how long the last pods stay without a request: whoever comes later waits for a start-up.
 	idleStarts = 15
+	// mostRequests is what is believed of a sum. More than anything can count is a broken back end, or would overflow.
+	mostRequests = 1e9
 	// recently is the time whose demand is taken to last until new pods are ready.
 	recently = 30 * time.Second
 )
@@ -61,7 +63,7 @@ func (in *input) start() time.Duration {
 // on its request, which the load counts: as a queue it would order a new pod for
 // each one let go.
 func (in *input) glimpse(l Load, w Workload, r Reading) glimpse {
-	g := glimpse{at: r.At, value: r.Value, all: in.total(l, r), ready: float64(in.ready()), full: in.Replicas >= in.Max}
+	g := glimpse{at: r.At, value: r.Value, all: min(in.total(l, r), mostRequests), ready: float64(in.ready()), full: in.Replicas >= in.Max}
 	for _, p := range in.Pods {
 		if p.Leaving && !p.Ended && p.Busy != Idle && (p.Ready || p.Busy == Working) {
 			g.leaving++
@@ -119,7 +121,7 @@ func (in *input) meet(l Load, v Verdict) (int32, string) {
 	if w.Frozen >= isFrozen {
 		return n, says + ", but it has not changed while requests came and went: it may be frozen, and moves nothing"
 	}
-	if n == 0 && w.now.here == 0 {
+	if n == 0 && w.now.here == 0 && highest(w.Past) == 0 {
 		return 0, says + ": there is nothing to do"
 	}
 	if idle := in.Now.Sub(w.Active); in.fewest() == 0 && w.now.here == 0 && idle > idleStarts*in.start() {

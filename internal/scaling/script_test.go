@@ -14,6 +14,7 @@ import (
 //	replicas 4 in 2..20              replicas at the start, and their bounds
 //	band 0.5..0.8 target 0.65        the band of the load (target: its middle)
 //	total                            the load is a sum, the band is per replica
+//	objective 30s 95                 a wait and a percentile, in place of the band
 //	step 3/1                         fixed steps up/down
 //	up|down stabilize 3m limit 2 per 1m limit 50% per 1m select min|disabled
 //	minPodAge 20m [from ready]
@@ -88,6 +89,8 @@ func (w *world) directive(verb string, args []string) (err error) {
 		}
 	case "total":
 		l.Total = true
+	case "objective":
+		w.policy.Objective = &Objective{Wait: a.duration(), Percentile: a.float(a.next())}
 	case "step":
 		up, down, _ := strings.Cut(a.next(), "/")
 		w.policy.Step = &FixedStep{Up: int32(a.float(up)), Down: int32(a.float(down))}
