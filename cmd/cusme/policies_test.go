@@ -110,8 +110,8 @@ func TestObjectiveFromZero(t *testing.T) {
 	bouts := []bout{fromZero(arenaNamed(t, arenasFor(t), "img_sd_nov"), cusmeOf(t, "objective"))}
 	fight(t, bouts)
 	t.Logf("from zero: %s", bouts[0].cell())
-	if bouts[0].Ratio() > 3.6 || bouts[0].Waits.P95 > 45*time.Second {
-		t.Errorf("from zero: expected a ratio of at most 3.6 with a p95 of at most 45 s, got %s", bouts[0].cell())
+	if bouts[0].Ratio() > 3.3 || bouts[0].Waits.P95 > 45*time.Second {
+		t.Errorf("from zero: expected a ratio of at most 3.3 with a p95 of at most 45 s, got %s", bouts[0].cell())
 	}
 }
 
@@ -136,20 +136,21 @@ func killed(a arena, c simulate.Contender) bout {
 	return bout{arena: a, Contender: c}
 }
 
-// Another seed moves ratios by 2 %. What is frozen is believed until it is noticed, and costs 4 %.
-func TestFaultsAreNoWorseThanHolding(t *testing.T) {
+// Another seed moves ratios by 2 %. A frozen index is believed until it is noticed, so that it is somewhat worse: by up
+// to 4 % of the bill, and 2 in a thousand requests.
+func TestFaultsAreAsGoodAsHolding(t *testing.T) {
 	t.Parallel()
 	bouts := trialsOf(arenaNamed(t, arenasFor(t), "web_nasa_july"), cusmeOf(t, "objective"))
 	fight(t, bouts)
 	held := bouts[1]
 	for _, b := range bouts {
 		t.Logf("%s: %s, %.2f %% waited too long, %d started", b.Contender.Name, b.cell(), 100*b.Waits.Over, b.Started)
-		dearer := 1.02
+		dearer, over := 1.02, 0.001
 		if b.Contender.Name == "frozen" {
-			dearer = 1.04
+			dearer, over = 1.04, 0.002
 		}
-		if b.Ratio() > held.Ratio()*dearer || b.Waits.Over > held.Waits.Over+0.001 {
-			t.Errorf("%s: expected nothing worse than holding, %s and %.2f %% that waited too long", b.Contender.Name, held.cell(), 100*held.Waits.Over)
+		if b.Ratio() > held.Ratio()*dearer || b.Waits.Over > held.Waits.Over+over {
+			t.Errorf("%s: expected what holding comes to, %s and %.2f %% that waited too long", b.Contender.Name, held.cell(), 100*held.Waits.Over)
 		}
 	}
 }
