@@ -43,6 +43,7 @@ func tuned(t *testing.T, spec string) []setting {
 	s.add(&task.scaler.Spec)
 	task.shapes(&s)
 	for _, one := range slices.Clone(s.all) {
+		s.turns(one, 2)
 		s.turns(one, 10)
 	}
 	return s.all
@@ -190,6 +191,18 @@ func TestPartsOfAHistory(t *testing.T) {
 		if err := task.part(c.holdOut); err != nil || task.block != c.block || task.cut != c.cut {
 			t.Errorf("%s, %v held out: got %d of %s, %v, expected %d of %s", c.span, c.holdOut, task.cut, task.block, err, c.cut, c.block)
 		}
+	}
+}
+
+// What was searched on is no check: only what was held out is.
+func TestFinalsAreJudgedByWhatWasHeldOut(t *testing.T) {
+	bad := simulate.Block{Requests: 100, Over: 90, Billed: 5 * time.Hour, Offered: time.Hour}
+	good := simulate.Block{Requests: 100, Over: 1, Billed: 2 * time.Hour, Offered: time.Hour}
+	f := final{worlds: [][]simulate.Block{{bad, bad, good}, {bad, good, good}, {bad, bad, bad}, {bad, bad, good}, {bad, bad, good}}}
+	f.judge(task{cut: 2, wish: scaling.Objective{Wait: 30 * time.Second, Percentile: 95}})
+	want := simulate.Score{Over: 94.0 / 500, Billed: 13 * time.Hour / 5, Offered: time.Hour}
+	if f.met != 4 || f.last != want {
+		t.Errorf("got %d worlds met, %+v, expected 4, %+v", f.met, f.last, want)
 	}
 }
 

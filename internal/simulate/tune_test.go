@@ -207,3 +207,13 @@ func TestSpreadHoldsWhatIsLikely(t *testing.T) {
 		t.Errorf("the same seed gave %+v and %+v", s, again)
 	}
 }
+
+func TestTheMiddleLeavesATwentiethOutOnBothSides(t *testing.T) {
+	hundred := make([]float64, 100)
+	for i := range hundred {
+		hundred[len(hundred)-1-i] = float64(i)
+	}
+	if got := middle(hundred); got != (Interval[float64]{5, 94}) {
+		t.Errorf("got %v, expected 5 to 94", got)
+	}
+}
