@@ -140,6 +140,10 @@ func TestThePageInABrowser(t *testing.T) {
 	if zoomed := get(t, ctx, chromedp.Evaluate[[]float64](`page.panels.range`)); len(zoomed) != 2 || zoomed[1]-zoomed[0] > 3.1*3600 {
 		t.Errorf("expected + to show half of six hours, got %v", zoomed)
 	}
+	apart := `Math.max(...page.panels.charts.map(({ chart }) => Math.abs(chart.posToVal(chart.cursor.left, "x") - page.panels.at)))`
+	if got := get(t, ctx, chromedp.Evaluate[float64](apart)); got > 30 {
+		t.Errorf("expected the cursor on its moment after zooming, got it %v s away", got)
+	}
 	do(t, ctx, chromedp.KeyEvent("0"))
 	if all := get(t, ctx, chromedp.Evaluate[[]float64](`page.panels.range || []`)); len(all) != 0 {
 		t.Errorf("expected 0 to show all, got %v", all)
@@ -177,10 +181,6 @@ func TestKeysWalkThroughDecisions(t *testing.T) {
 	says(t, "second decision", get(t, ctx, chromedp.Text(ledger)), "reason 1,")
 
 	do(t, ctx, chromedp.KeyEvent("+"))
-	apart := `Math.max(...page.panels.charts.map(({ chart }) => Math.abs(chart.posToVal(chart.cursor.left, "x") - page.panels.at)))`
-	if got := get(t, ctx, chromedp.Evaluate[float64](apart)); got > 30 {
-		t.Errorf("expected the cursor on its decision after zooming, got it %v s away", got)
-	}
 	says(t, "decision after zooming", get(t, ctx, chromedp.Text(ledger)), "reason 1,")
 	do(t, ctx, chromedp.KeyEvent(kb.ArrowRight, chromedp.KeyModifiers(kb.ModifierShift)))
 	says(t, "next move", get(t, ctx, chromedp.Text(chromedp.CSS("#ledger article b"))), "→")

@@ -34,7 +34,7 @@ func (m *Moment) moves() bool { return m.From != m.To }
 
 const (
 	// mostMoments is what a page holds in all: about 3 MB with their ledgers.
-	mostMoments = 60_000
+	mostMoments = 120_000
 	// fewestMoments of one replay still make a curve.
 	fewestMoments = 1_500
 	// aspects of a bucket that are kept, each by one moment: see thin.
