@@ -9,6 +9,8 @@ import (
 	"cusme.dev/cusme/internal/simulate"
 )
 
+// The tests here take all processors, and none of them is parallel: others wait for a control plane meanwhile.
+
 const noTraces = "no recorded traces: set CUSME_TRACES to a directory of CSV files"
 
 // arenasFor are the recorded ones, or none and the test is skipped.
@@ -38,7 +40,6 @@ func theEight(t *testing.T, arenas []arena) (all []arena) {
 
 // One setting for all traces: nothing but an objective, and the same with protected pods.
 func TestObjectiveOnRecordedTraces(t *testing.T) {
-	t.Parallel()
 	arenas := theEight(t, arenasFor(t))
 	for _, c := range []struct {
 		file    string
@@ -74,7 +75,6 @@ func boutsOf(arenas []arena, c simulate.Contender) []bout {
 // lognormal start-ups of 60 s and 150 s, polls each 15 s, a grace of 30 s. Ratios of that, by eight; and their geometric mean with
 // the jobs drained.
 func TestWorldIsTheOneMeasuredBefore(t *testing.T) {
-	t.Parallel()
 	arenas := theEight(t, arenasFor(t))
 	step := scaling.FixedStep{Up: 3, Down: 1}
 	for _, c := range []struct {
@@ -106,7 +106,6 @@ func TestWorldIsTheOneMeasuredBefore(t *testing.T) {
 
 // Knative's autoscaler has 3.5 with a p95 of 45 s here, and KEDA 5.5 with 15 s.
 func TestObjectiveFromZero(t *testing.T) {
-	t.Parallel()
 	bouts := []bout{fromZero(arenaNamed(t, arenasFor(t), "img_sd_nov"), cusmeOf(t, "objective"))}
 	fight(t, bouts)
 	t.Logf("from zero: %s", bouts[0].cell())
@@ -122,7 +121,6 @@ func fromZero(a arena, c simulate.Contender) bout {
 
 // Under a grace of 30 s, with pods that tell whether they work. An HPA loses 616 requests here.
 func TestJobsAreNotLost(t *testing.T) {
-	t.Parallel()
 	bouts := []bout{killed(arenaNamed(t, arenasFor(t), "jobs_openb"), cusmeOf(t, "objective"))}
 	fight(t, bouts)
 	t.Logf("jobs: %s, %d lost", bouts[0].cell(), bouts[0].Lost)
@@ -139,7 +137,6 @@ func killed(a arena, c simulate.Contender) bout {
 // Another seed moves ratios by 2 %. A frozen index is believed until it is noticed, so that it is somewhat worse: by up
 // to 4 % of the bill, and 2 in a thousand requests.
 func TestFaultsAreAsGoodAsHolding(t *testing.T) {
-	t.Parallel()
 	bouts := trialsOf(arenaNamed(t, arenasFor(t), "web_nasa_july"), cusmeOf(t, "objective"))
 	fight(t, bouts)
 	held := bouts[1]
