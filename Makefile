@@ -35,7 +35,7 @@ bin/localcluster: $(LOCALCLUSTER_SOURCES)
 test: build bin/localcluster ## Test everything, on a real control plane
 	@status=0; \
 	echo "== testing cusme, about ten minutes on two cores"; \
-	go test -timeout 20m ./... || status=1; \
+	go test -timeout 40m ./... || status=1; \
 	echo "== testing localcluster, about 3 minutes"; \
 	go -C localcluster test -vet=off ./... || status=1; \
 	if [ $$status -eq 0 ]; then echo "== all tests passed"; else echo "== something failed, see above"; fi; \
