@@ -78,7 +78,10 @@ func openTable(path string) (*table, error) {
 		return nil, fmt.Errorf("trace: %w", err)
 	}
 	t := &table{path: path, file: file, lines: bufio.NewReaderSize(file, longestLine), last: -1}
-	if err := errors.Join(t.inflate(), t.header()); err != nil {
+	if err = t.inflate(); err == nil {
+		err = t.header()
+	}
+	if err != nil {
 		file.Close()
 		return nil, err
 	}
