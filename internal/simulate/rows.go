@@ -120,7 +120,7 @@ func (t *table) header() error {
 			return nil
 		}
 	}
-	return t.wrong("expected the header %s or %s, got %.80q", strings.Join(requestColumns, ","), strings.Join(binColumns, ","), text)
+	return t.wrong("expected the header %s or %s, got %.40q", strings.Join(requestColumns, ","), strings.Join(binColumns, ","), text)
 }
 
 // next returns the next row; io.EOF after the last.
@@ -176,7 +176,7 @@ func (t *table) split(text []byte) error {
 	for i := range t.fields {
 		t.fields[i], rest, more = bytes.Cut(rest, comma)
 		if more != (i < len(t.fields)-1) {
-			return t.wrong("expected %d columns as in the header, %s, got %.80q", len(t.columns), strings.Join(t.columns, ","), text)
+			return t.wrong("expected %d columns as in the header, %s, got %.40q", len(t.columns), strings.Join(t.columns, ","), text)
 		}
 	}
 	return nil
