@@ -12,6 +12,22 @@ type Learned struct {
 	// +listType=map
 	// +listMapKey=load
 	Objective []LearnedLoad `json:"objective,omitempty"`
+	// Profile is what the hours of the week needed.
+	Profile *LearnedProfile `json:"profile,omitempty"`
+}
+
+// LearnedProfile is what the hours of the week needed, and how right that was about rises.
+type LearnedProfile struct {
+	// Since is when it began.
+	Since *metav1.Time `json:"since,omitempty"`
+	// Week holds the mean replicas needed in each half hour of each day, from Monday on and from 0:00 on; - where nothing
+	// was seen yet.
+	//
+	// +listType=atomic
+	Week []string `json:"week,omitempty"`
+	// Score is how right it was, over weeks (rises, foretold, off, waiting) and lately (lateRises and so on): how many rises
+	// it foretold, how many replicas that were, and by how many it and the load alone were off. Older ones count less.
+	Score map[string]string `json:"score,omitempty"`
 }
 
 // LearnedStartUp is how long pods take to start, by the kind of their node.
@@ -46,5 +62,5 @@ type LearnedLoad struct {
 
 // IsZero reports whether nothing was learned.
 func (l Learned) IsZero() bool {
-	return l.StartUp.Ordinary == nil && l.StartUp.Elastic == nil && len(l.Objective) == 0
+	return l.StartUp.Ordinary == nil && l.StartUp.Elastic == nil && len(l.Objective) == 0 && l.Profile == nil
 }

@@ -16,4 +16,24 @@ type Objective struct {
 	// +kubebuilder:validation:Minimum=50
 	// +kubebuilder:validation:Maximum=99
 	Percentile *int32 `json:"percentile,omitempty"`
+	// Forecast says whether pods are ordered before a rise that other weeks had at the same hour: Auto (default), where that
+	// has proven itself on the target's own past, or Off.
+	Forecast Forecast `json:"forecast,omitempty"`
+	// TimeZone is the IANA zone of the hours and weekdays that the forecast learns by, such as Asia/Shanghai. Default Etc/UTC.
+	//
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$') && self.lowerAscii() != 'local'",message="timeZone must be an IANA time zone, such as Asia/Shanghai or Etc/UTC"
+	TimeZone string `json:"timeZone,omitempty"`
 }
+
+// Forecast says whether a learned profile of the week may order pods.
+//
+// +kubebuilder:validation:Enum=Auto;Off
+type Forecast string
+
+const (
+	// ForecastAuto lets it where it has proven itself.
+	ForecastAuto Forecast = "Auto"
+	// ForecastOff learns and foretells nothing.
+	ForecastOff Forecast = "Off"
+)

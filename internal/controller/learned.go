@@ -41,6 +41,7 @@ func learnedOf(l scaling.Learned) v1alpha1.Learned {
 			out.Objective = append(out.Objective, v1alpha1.LearnedLoad{Load: load, Estimates: estimatesOf(l.Objective[load])})
 		}
 	}
+	out.Profile = profileOf(l.Profile)
 	return out
 }
 
@@ -86,12 +87,13 @@ func (c *controller) recall(key types.NamespacedName, ls *v1alpha1.LoadScaler, m
 // names the fields that cannot be understood; the others are in the result.
 func learnedFrom(s v1alpha1.LoadScalerStatus, now time.Time) (scaling.Learned, error) {
 	var l scaling.Learned
-	var starts, objective error
+	var starts, objective, profile error
 	l.Ordinary, l.Elastic, l.Started, starts = startsFrom(s.Learned.StartUp, now)
 	if until := s.Account.Until; until != nil && now.Sub(until.Time) < learnedSpan {
 		l.Objective, objective = objectiveFrom(s.Learned.Objective)
+		l.Profile, profile = profileFrom(s.Learned.Profile, now)
 	}
-	return l, errors.Join(starts, objective)
+	return l, errors.Join(starts, objective, profile)
 }
 
 func startsFrom(s v1alpha1.LearnedStartUp, now time.Time) (ordinary, elastic scaling.Starts, newest time.Time, err error) {
@@ -152,7 +154,7 @@ func learnedMuch(was, is v1alpha1.Learned) bool {
 		return a.Load == b.Load && maps.EqualFunc(a.Estimates, b.Estimates, near)
 	}
 	return !nearStarts(was.StartUp.Ordinary, is.StartUp.Ordinary) || !nearStarts(was.StartUp.Elastic, is.StartUp.Elastic) ||
-		!slices.EqualFunc(was.Objective, is.Objective, loads)
+		!slices.EqualFunc(was.Objective, is.Objective, loads) || changedSlots(was.Profile, is.Profile) >= worthSlots
 }
 
 func nearStarts(a, b *v1alpha1.StartUp) bool {

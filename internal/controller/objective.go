@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -40,5 +41,23 @@ func objectiveOf(spec v1alpha1.LoadScalerSpec) (*scaling.Objective, error) {
 			errs = append(errs, fmt.Errorf("loads[%s]: expected no low, high and target beside an objective, which is instead of bands; leave out one of them", l.Name))
 		}
 	}
-	return &scaling.Objective{Wait: wait, Percentile: float64(percentile)}, errors.Join(errs...)
+	zone, err := forecastZone(*spec.Objective)
+	errs = append(errs, err)
+	return &scaling.Objective{Wait: wait, Percentile: float64(percentile), Zone: zone}, errors.Join(errs...)
+}
+
+// forecastZone is the zone that a forecast learns by, nil where there is to be none.
+func forecastZone(o v1alpha1.Objective) (*time.Location, error) {
+	switch o.Forecast {
+	case "", v1alpha1.ForecastAuto:
+	case v1alpha1.ForecastOff:
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("objective.forecast: expected Auto or Off, got %q", o.Forecast)
+	}
+	zone, err := zoneOf(cmp.Or(o.TimeZone, "Etc/UTC"))
+	if err != nil {
+		return nil, fmt.Errorf("objective.timeZone: %w", err)
+	}
+	return zone, nil
 }

@@ -171,6 +171,7 @@ func ableCondition(applyErr error) condition {
 
 // limiting names the rules that may hold back what the load asks for, as reasons of the condition.
 var limiting = map[scaling.Step]string{
+	scaling.Forecast:   "Forecast",
 	scaling.OnSchedule: "Schedule",
 	scaling.Stabilize:  "Stabilizing",
 	scaling.Pace:       "Paced",

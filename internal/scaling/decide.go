@@ -17,6 +17,7 @@ import (
 // it has something to say. A new rule is one file and one line here.
 var steps = []step{
 	{Demand, demand},         // What the load asks for. First: everything after it only tempers this.
+	{Forecast, forecast},     // What the profile of the week expects. After demand: it raises what the load asks for. Before schedule: a window outranks it.
 	{OnSchedule, onSchedule}, // What a window asks for. After demand: it bounds what the load asks for. Before stabilize: the rules for moves of the load are not for it.
 	{Stabilize, stabilize},   // Remember recent demands, so that a dip of one reading moves nothing. Before pace, as in HPA, so that waiting is not counted as pacing.
 	{Pace, pace},             // How fast replicas may move. After stabilize: it limits the move that will really be made.
@@ -30,6 +31,7 @@ var steps = []step{
 // Steps of a decision, as they appear in reasons.
 const (
 	Demand     Step = "demand"
+	Forecast   Step = "forecast"
 	OnSchedule Step = "schedule"
 	Stabilize  Step = "stabilize"
 	Pace       Step = "pace"
@@ -75,6 +77,7 @@ func Decide(o Observation, p Policy, h History) Decision {
 	in.Workloads = in.takeIn()
 	in.Learned = in.Learned.keep(in.Workloads)
 	in.loads = in.assess()
+	in.Learned.Profile = in.profile()
 	began := !in.blind() && h.unseen(o.Now, p) || len(h.Recommendations) == 0
 	if began {
 		in.History = in.History.begun(o)

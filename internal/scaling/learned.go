@@ -11,6 +11,8 @@ type Learned struct {
 	Started time.Time
 	// Objective is what the objective estimates of each load, by the load's name. It is never changed in place.
 	Objective map[string]Estimates
+	// Profile is what the hours of the week needed.
+	Profile Profile
 }
 
 // Estimates are numbers by what they are of, such as a service time in seconds.

@@ -58,6 +58,8 @@ type Objective struct {
 	Wait time.Duration
 	// Percentile is the share of requests to which that is promised, in percent: 50 to 99.9.
 	Percentile float64
+	// Zone is that of the hours and weekdays by which a profile of demand is learned; nil learns and foretells none.
+	Zone *time.Location
 }
 
 // String writes the objective as sentences do.
