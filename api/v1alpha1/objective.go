@@ -17,7 +17,7 @@ type Objective struct {
 	// +kubebuilder:validation:Maximum=99
 	Percentile *int32 `json:"percentile,omitempty"`
 	// Forecast says whether pods are ordered before a rise that other weeks had at the same hour: Auto (default), where that
-	// has proven itself on the target's own past, or Off.
+	// has proven itself on the target's own past, or Disabled.
 	Forecast Forecast `json:"forecast,omitempty"`
 	// TimeZone is the IANA zone of the hours and weekdays that the forecast learns by, such as Asia/Shanghai. Default Etc/UTC.
 	//
@@ -28,12 +28,12 @@ type Objective struct {
 
 // Forecast says whether a learned profile of the week may order pods.
 //
-// +kubebuilder:validation:Enum=Auto;Off
+// +kubebuilder:validation:Enum=Auto;Disabled
 type Forecast string
 
 const (
 	// ForecastAuto lets it where it has proven itself.
 	ForecastAuto Forecast = "Auto"
-	// ForecastOff learns and foretells nothing.
-	ForecastOff Forecast = "Off"
+	// ForecastDisabled learns and foretells nothing.
+	ForecastDisabled Forecast = "Disabled"
 )

@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -50,12 +49,15 @@ func objectiveOf(spec v1alpha1.LoadScalerSpec) (*scaling.Objective, error) {
 func forecastZone(o v1alpha1.Objective) (*time.Location, error) {
 	switch o.Forecast {
 	case "", v1alpha1.ForecastAuto:
-	case v1alpha1.ForecastOff:
+	case v1alpha1.ForecastDisabled:
 		return nil, nil
 	default:
-		return nil, fmt.Errorf("objective.forecast: expected Auto or Off, got %q", o.Forecast)
+		return nil, fmt.Errorf("objective.forecast: expected Auto or Disabled, got %q", o.Forecast)
 	}
-	zone, err := zoneOf(cmp.Or(o.TimeZone, "Etc/UTC"))
+	if o.TimeZone == "" {
+		return time.UTC, nil
+	}
+	zone, err := zoneOf(o.TimeZone)
 	if err != nil {
 		return nil, fmt.Errorf("objective.timeZone: %w", err)
 	}

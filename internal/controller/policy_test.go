@@ -105,7 +105,7 @@ func TestPolicyOfAnObjective(t *testing.T) {
 		want := scaling.Policy{
 			Min: 1, Max: 20,
 			Loads:         []scaling.Load{{Name: "backend", StaleAfter: 45 * time.Second}, {Name: "queue", Total: true, StaleAfter: 45 * time.Second}},
-			Objective:     &scaling.Objective{Wait: 30 * time.Second, Percentile: c.percentile},
+			Objective:     &scaling.Objective{Wait: 30 * time.Second, Percentile: c.percentile, Zone: time.UTC},
 			StartDeadline: 10 * time.Minute,
 			Up:            c.up, Down: c.down,
 		}

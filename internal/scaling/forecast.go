@@ -100,7 +100,7 @@ func (in *input) need() (int32, bool) {
 		}
 		w := in.workload(l.Name)
 		past := w.Past[since(w.Past, riseStarts*in.start()):]
-		if v := in.loads[i]; v.State != Fresh || v.Holds || len(past) == 0 {
+		if v := in.loads[i]; v.State != Fresh || v.Partial != "" || len(past) == 0 {
 			return 0, false
 		}
 		most = max(most, in.needed(w, past))

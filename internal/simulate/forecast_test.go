@@ -9,18 +9,15 @@ import (
 	"cusme.dev/cusme/internal/scaling"
 )
 
-// hours is a demand of so many pods at work, by the time since the trace began; each request takes 20 s.
-func hours(name string, days int, busy func(time.Duration) float64) Trace {
-	const service, most = 20 * time.Second, 60.0
+const day = 24 * time.Hour
+
+// demand is a trace of so many days that keeps so many pods at work, by the time since it began, 40 at most; each request takes 40 s.
+func demand(name string, days int, busy func(time.Duration) float64) Trace {
+	const service, most = 40 * sec, 40.0
 	return Trace{Name: name, Requests: func(seed uint64) iter.Seq2[Request, error] {
 		return func(yield func(Request, error) bool) {
 			random := rand.New(rand.NewPCG(seed, 7))
-			end := time.Duration(days) * 24 * time.Hour
-			for at := time.Duration(0); ; {
-				at += time.Duration(random.ExpFloat64() / most * float64(service))
-				if at >= end {
-					return
-				}
+			for at := time.Duration(0); at < time.Duration(days)*day; at += time.Duration(random.ExpFloat64() / most * float64(service)) {
 				if random.Float64()*most < busy(at) && !yield(Request{at, service}, nil) {
 					return
 				}
@@ -29,64 +26,89 @@ func hours(name string, days int, busy func(time.Duration) float64) Trace {
 	}}
 }
 
-// office is busy from 9:00 to 18:00, shifted.
-func office(at, shift time.Duration) float64 {
-	if h := (at - shift + 24*time.Hour) % (24 * time.Hour); h >= 9*time.Hour && h < 18*time.Hour {
-		return 20
+// office is busy from 9:00 to 18:00.
+func office(at time.Duration) float64 {
+	if hour := at % day; hour >= 9*time.Hour && hour < 18*time.Hour {
+		return 12
 	}
-	return 2
+	return 1
 }
 
-type tally struct {
-	Result
-	acted, aside int
-	lastActed    time.Duration
-	why          map[string]int
+// walk is a demand that wanders with the hours and knows no day.
+func walk(seed uint64, days int) func(time.Duration) float64 {
+	random, now := rand.New(rand.NewPCG(seed, 3)), 8.0
+	levels := make([]float64, days*48)
+	for i := range levels {
+		now = max(1, min(20, now+random.NormFloat64()))
+		levels[i] = now
+	}
+	return func(at time.Duration) float64 { return levels[min(int(at/(30*time.Minute)), len(levels)-1)] }
 }
 
-func slowWorld(t *testing.T) World {
-	w := plain(1, 1)
-	w.Max, w.Min, w.Warm = 60, 1, 2
-	w.Start = StartUp{Median: 5 * time.Minute, P99: 6 * time.Minute}
-	w.Interval, w.Limit, w.Drain = 15*time.Second, 30*time.Second, true
-	return w
-}
-
-func forecasts(t *testing.T, w World, trace Trace, zone *time.Location) tally {
+// foretold replays a trace with starts of five minutes, with and without a forecast. It returns both, and the days on which
+// the forecast ordered pods.
+func foretold(t *testing.T, trace Trace) (without, with Result, acted []int) {
 	t.Helper()
-	out := tally{why: map[string]int{}}
-	w.Observe = func(m *Moment) {
-		for _, r := range m.Decision.Reasons {
-			if r.Step == scaling.Forecast {
-				if r.To > r.From {
-					out.acted++
-					out.lastActed = m.At
-				} else {
-					out.aside++
-				}
-				if out.why[r.Why]++; out.why[r.Why] == 1 {
-					t.Logf("%s: %d -> %d: %s", m.Now.Format("2 Jan 15:04"), r.From, r.To, r.Why)
+	w := plain(1, 2)
+	w.Max, w.Start = 60, StartUp{Median: 5 * time.Minute, P99: 6 * time.Minute}
+	run := func(zone *time.Location) Result {
+		w.Observe = func(m *Moment) {
+			for _, r := range m.Decision.Reasons {
+				on := int(m.At / day)
+				if r.Step == scaling.Forecast && r.To > r.From && (len(acted) == 0 || acted[len(acted)-1] != on) {
+					acted = append(acted, on)
 				}
 			}
 		}
+		p := scaling.Policy{
+			Min: w.Min, Max: w.Max, StartDeadline: 20 * time.Minute, Loads: []scaling.Load{{Name: "load", StaleAfter: 45 * sec}},
+			Objective: &scaling.Objective{Wait: 30 * sec, Percentile: 95, Zone: zone},
+		}
+		r, err := w.Run(t.Context(), trace, Cusme("objective", p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s, forecast %t: ratio %.3f, waits mean %s p99 %s, %.2f %% over 30 s, %d started", trace.Name, zone != nil, r.Ratio(), r.Waits.Mean, r.Waits.P99, 100*r.Waits.Over, r.Started)
+		return r
 	}
-	p := scaling.Policy{Min: w.Min, Max: w.Max, StartDeadline: 20 * time.Minute, Objective: &scaling.Objective{Wait: 30 * time.Second, Percentile: 95, Zone: zone},
-		Loads: []scaling.Load{{Name: "load", StaleAfter: 45 * time.Second}}}
-	r, err := w.Run(t.Context(), trace, Cusme("objective", p))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out.Result = r
-	t.Logf("%s: ratio %.3f, mean %s p95 %s p99 %s over %.2f %%, %d started, acted %d aside %d", trace.Name, r.Ratio(), r.Waits.Mean, r.Waits.P95, r.Waits.P99, 100*r.Waits.Over, r.Started, out.acted, out.aside)
-	return out
+	without = run(nil)
+	with = run(time.UTC)
+	t.Logf("ordered pods on days %v", acted)
+	return without, with, acted
 }
 
-func TestForecast(t *testing.T) {
-	for name, busy := range map[string]func(time.Duration) float64{
-		"steps": func(at time.Duration) float64 { return office(at, 0) },
-	} {
-		trace := hours(name, 28, busy)
-		forecasts(t, slowWorld(t), trace, nil)
-		forecasts(t, slowWorld(t), trace, time.UTC)
+func TestAForecastOfOfficeHours(t *testing.T) {
+	t.Parallel()
+	without, with, acted := foretold(t, demand("office hours", 24, office))
+	if len(acted) == 0 || acted[0] < 14 {
+		t.Errorf("it ordered pods on days %v, want some from the third week on", acted)
+	}
+	if with.Waits.Over > 0.9*without.Waits.Over || with.Ratio() > without.Ratio() {
+		t.Errorf("%.2f %% waited too long for %.3f, without %.2f %% for %.3f", 100*with.Waits.Over, with.Ratio(), 100*without.Waits.Over, without.Ratio())
+	}
+}
+
+func TestAForecastStandsAsideWhenTheHoursChange(t *testing.T) {
+	t.Parallel()
+	without, with, acted := foretold(t, demand("six hours later from day 17", 24, func(at time.Duration) float64 {
+		if at >= 17*day {
+			return office(at - 6*time.Hour)
+		}
+		return office(at)
+	}))
+	if len(acted) == 0 || acted[len(acted)-1] != 17 {
+		t.Errorf("it ordered pods on days %v, want day 17 to be the last", acted)
+	}
+	if with.Ratio() > 1.03*without.Ratio() {
+		t.Errorf("a ratio of %.3f, without %.3f", with.Ratio(), without.Ratio())
+	}
+}
+
+func TestAForecastOfWhatKnowsNoDay(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(2) {
+		if _, _, acted := foretold(t, demand("a random walk", 21, walk(seed, 21))); len(acted) > 0 {
+			t.Errorf("seed %d: it ordered pods on days %v", seed, acted)
+		}
 	}
 }
