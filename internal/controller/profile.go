@@ -17,8 +17,8 @@ import (
 const (
 	// worthSlots is how many half hours have to be news before a profile is saved for its own sake: a restart may lose six hours.
 	worthSlots = 12
-	// mostNeed is the most replicas that a slot is remembered to have needed: 5 digits for each of 336 are 2 KiB.
-	mostNeed = 99999
+	// mostNeed is the most replicas that a slot is remembered to have needed, so that the whole stays below 2 KiB.
+	mostNeed = 9999
 	// unseen stands for a slot that was never seen.
 	unseen = "-"
 )

@@ -102,7 +102,7 @@ func TestThePastIsBounded(t *testing.T) {
 		w := recalled("load", Estimates{reachLonger: 1e9})
 		for i := range 10_000 {
 			at := epoch.Add(time.Duration(i) * time.Second)
-			w = w.after(glimpse{at: at, value: float64(i % 7), all: float64(i % 7), here: float64(i % 7), ready: 5}, Objective{30 * time.Second, 95}, start)
+			w = w.after(glimpse{at: at, value: float64(i % 7), all: float64(i % 7), here: float64(i % 7), ready: 5}, Objective{Wait: 30 * time.Second, Percentile: 95}, start)
 		}
 		if n, span := len(w.Past), covers(w.Past); n > 2*mostStretches || span > longestReach+2*longestReach/mostStretches {
 			t.Errorf("with starts of %s: %d stretches over %s", start, n, span)
