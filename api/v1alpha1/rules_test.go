@@ -82,6 +82,7 @@ func TestExplain(t *testing.T) {
 		"lsc.status.startingReplicas":  "still trusted to become ready",
 		"lsc.spec.objective":           "the requests being worked on and waiting together",
 		"lsc.spec.objective.wait":      "the longest wait that is good enough",
+		"lsc.spec.objective.forecast":  "before a rise that other weeks had at the same hour",
 		"lsc.spec.schedules":           "windows of time in which other bounds hold",
 		"lsc.spec.schedules.ramp":      "its minimum may begin to rise",
 		"lsc.spec.startup.deadline":    "the age by which a pod should be ready",

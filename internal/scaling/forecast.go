@@ -1,6 +1,7 @@
 package scaling
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -14,16 +15,29 @@ const riseOf, riseBy = 0.25, 2
 // that they are ready when it comes. It only ever raises the number, for as long
 // as two start-ups take, and only while the profile has been right about rises.
 func forecast(in *input, want int32) (int32, string) {
-	p := in.Learned.Profile
-	if in.Objective == nil || in.Objective.Zone == nil || p.rise.Replicas <= want {
+	if in.Objective == nil || in.Objective.Zone == nil {
 		return want, ""
 	}
-	ready := p.rise.From.Add(p.rise.Until.Sub(p.rise.From) / 2).In(in.Objective.Zone)
-	says := fmt.Sprintf("the profile of the week expects %d for %s", p.rise.Replicas, ready.Format("Monday 15:04 MST"))
-	if doubt := p.doubt(in.Now); doubt != "" {
+	p := in.Learned.Profile
+	expected := min(p.rise.Replicas, in.Max)
+	if expected <= want || !p.rise.holds(in.Now) {
+		return want, ""
+	}
+	says := fmt.Sprintf("the profile of the week expects %d for %s", expected, p.rise.ready().In(in.Objective.Zone).Format("Monday 15:04 MST"))
+	if doubt := cmp.Or(in.unclear(), p.doubt(in.Now)); doubt != "" {
 		return want, says + ", but stands aside: " + doubt
 	}
-	return p.rise.Replicas, fmt.Sprintf("%s; in the last weeks it was off by %s", says, p.Ever.compared())
+	return expected, fmt.Sprintf("%s; in the last weeks it was off by %s", says, p.Ever.compared())
+}
+
+// unclear names a load that does not tell how much there is to do; empty when all tell.
+func (in *input) unclear() string {
+	for i, l := range in.Policy.Loads {
+		if w, v := in.workload(l.Name), in.loads[i]; !l.Input && (v.State != Fresh || v.Partial != "" || len(w.Past) == 0 || w.Frozen >= isFrozen) {
+			return l.Name + " does not tell enough now"
+		}
+	}
+	return ""
 }
 
 // doubt says why the profile is not acted upon; empty when it has proven itself.
@@ -34,7 +48,7 @@ func (p Profile) doubt(now time.Time) string {
 		return fmt.Sprintf("it has seen %d of %d days", int(age/(24*time.Hour)), int(provenAfter/(24*time.Hour)))
 	case p.Ever.Rises < provenRises-0.5: // Each fades a little before the next.
 		return fmt.Sprintf("it has foretold %.0f rises, and %d are needed to judge it", p.Ever.Rises, provenRises)
-	case p.Ever.Off > (1-provenBy)*p.Ever.Waiting:
+	case p.Ever.Off > provenBy*p.Ever.Waiting:
 		return "in the last weeks it was off by " + p.Ever.compared()
 	case p.Lately.Off > p.Lately.Waiting:
 		return "lately it was off by " + p.Lately.compared()
@@ -50,18 +64,15 @@ func (s Score) compared() string {
 // profile returns what is known of the week at this decision.
 func (in *input) profile() Profile {
 	p := in.Learned.Profile
-	if in.Objective == nil || in.Objective.Zone == nil {
-		return p
-	}
-	need, known := in.need()
-	if !known {
+	if in.Objective == nil || in.Objective.Zone == nil || in.unclear() != "" {
 		return p
 	}
 	now := in.Now.In(in.Objective.Zone)
-	p = p.seen(now, need)
-	if !p.rise.From.IsZero() && !now.Before(p.rise.Until) {
-		p = p.judged(need)
+	if since := now.Sub(p.at); since >= 0 && since < shortestStep {
+		return p
 	}
+	need := in.need()
+	p = p.seen(now, need).judged(now, need)
 	if p.rise.From.IsZero() {
 		p.rise = in.foretell(p, now, need)
 	}
@@ -77,8 +88,7 @@ func (in *input) foretell(p Profile, now time.Time, need int32) Rise {
 	if lead == 0 || !known || !knownThen || !rises(usual, then) {
 		return Rise{}
 	}
-	i, _ := leading(in.loads)
-	want := in.loads[i].Demand
+	want := in.demanded()
 	expected := min(clamp(int64(math.Round(min(then, float64(need)+then-usual)))), in.Max)
 	if !rises(float64(want), float64(expected)) {
 		return Rise{}
@@ -89,31 +99,31 @@ func (in *input) foretell(p Profile, now time.Time, need int32) Rise {
 // rises reports whether a number is above another by enough to speak of.
 func rises(from, to float64) bool { return to-from >= max(riseBy, riseOf*from) }
 
-// need is how many replicas the last minutes would have needed if none had
-// waited before: a queue that pods ordered too late have to drain is not in it.
-// It is false when a load does not tell.
-func (in *input) need() (int32, bool) {
-	var most int32
-	for i, l := range in.Policy.Loads {
-		if l.Input {
-			continue
-		}
-		w := in.workload(l.Name)
-		past := w.Past[since(w.Past, riseStarts*in.start()):]
-		if v := in.loads[i]; v.State != Fresh || v.Partial != "" || len(past) == 0 {
-			return 0, false
-		}
-		most = max(most, in.needed(w, past))
+// demanded is what the load alone asks for.
+func (in *input) demanded() (most int32) {
+	for _, v := range in.loads {
+		most = max(most, v.Demand)
 	}
-	return min(most, in.Max), true
+	return most
 }
 
-// needed is how many replicas a past needed, none when nothing was asked of them.
-func (in *input) needed(w Workload, past []Stretch) int32 {
+// need is how many replicas the last minutes would have needed if none had
+// waited before: a queue that pods ordered too late have to drain is not in it.
+func (in *input) need() (most int32) {
+	for _, l := range in.Policy.Loads {
+		if !l.Input {
+			most = max(most, in.needed(in.workload(l.Name)))
+		}
+	}
+	return min(most, in.Max)
+}
+
+// needed is how many replicas one load needed, none when nothing was asked of them.
+func (in *input) needed(w Workload) int32 {
 	r := in.rehearsal(w)
-	r.past = past
-	n := r.fewest(past[0].Demand)
-	if n == 1 && w.now.all == 0 && !worked(past) {
+	r.past = w.Past[since(w.Past, riseStarts*in.start()):]
+	n := r.fewest(r.past[0].Demand)
+	if n == 1 && w.now.all == 0 && !worked(r.past) {
 		return 0
 	}
 	return n

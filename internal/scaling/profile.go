@@ -16,7 +16,9 @@ const (
 	week = 7 * 24 * time.Hour
 	// profileWeeks is how many weeks a slot is a mean of, about: a newer one weighs a quarter.
 	profileWeeks = 4
-	// longestStep is the longest time between two decisions that is taken to have been like its end.
+	// shortestStep is the least time between two looks: a look a minute says as much of half an hour as one a second.
+	shortestStep = time.Minute
+	// longestStep is the longest time between two looks that is taken to have been like its end.
 	longestStep = SlotLength / 3
 )
 
@@ -31,7 +33,7 @@ type Profile struct {
 	// Ever and Lately are how right it was: over weeks, and over the last day or so.
 	Ever, Lately Score
 
-	// The slot of the last decision, and what is known of it so far.
+	// The slot of the last look, and what is known of it so far.
 	slot int
 	at   time.Time
 	took time.Duration
@@ -51,16 +53,17 @@ type Score struct {
 const (
 	// halfEver and halfLately are after how long a rise counts half.
 	halfEver, halfLately = 4 * week, 24 * time.Hour
-	// trusted profiles are of provenAfter or more, have foretold provenRises, and were off by provenBy less than the load alone.
-	provenAfter, provenRises, provenBy = 2 * week, 5, 0.25
+	// trusted profiles are of provenAfter or more, have foretold provenRises, and were off by provenBy of what the load alone was, or less.
+	provenAfter, provenRises, provenBy = 2 * week, 5, 0.5
 )
 
-// fade returns the score when a slot more has gone by.
+// fade returns the score when a slot more was watched.
 func (s Score) fade(half time.Duration) Score {
 	keep := math.Exp2(-float64(SlotLength) / float64(half))
 	return Score{s.Rises * keep, s.Foretold * keep, s.Off * keep, s.Waiting * keep}
 }
 
+// with returns the score and one rise more.
 func (s Score) with(r Rise, needed int32) Score {
 	return Score{
 		Rises:    s.Rises + 1,
@@ -82,6 +85,12 @@ type Rise struct {
 	Replicas, Without int32
 }
 
+// holds reports whether a rise is under way.
+func (r Rise) holds(now time.Time) bool { return !now.Before(r.From) && now.Before(r.Until) }
+
+// ready is when the pods should be.
+func (r Rise) ready() time.Time { return r.From.Add(r.Until.Sub(r.From) / 2) }
+
 // slotOf is the slot of the week that a time is in, by the clock of its zone.
 func slotOf(t time.Time) int {
 	day := (int(t.Weekday()) + 6) % 7
@@ -98,7 +107,7 @@ func (p Profile) needs(slot int) (float64, bool) {
 
 // seen returns the profile once so many replicas were needed at a time of its zone.
 func (p Profile) seen(at time.Time, need int32) Profile {
-	if p.Began.IsZero() {
+	if p.Began.IsZero() || at.Before(p.Began) { // A clock was set back.
 		p.Began = at
 	}
 	slot, took := slotOf(at), at.Sub(p.at)
@@ -133,9 +142,15 @@ func (p Profile) closed() Profile {
 	return p
 }
 
-// judged takes in how a rise came out.
-func (p Profile) judged(needed int32) Profile {
-	p.Ever, p.Lately = p.Ever.with(p.rise, needed), p.Lately.with(p.rise, needed)
-	p.rise = Rise{}
+// judged takes in how a rise came out. One whose time went by unseen, or that
+// is yet to come since a clock was set back, says nothing.
+func (p Profile) judged(now time.Time, needed int32) Profile {
+	r := p.rise
+	if r.holds(now) {
+		return p
+	}
+	if p.rise = (Rise{}); !now.Before(r.Until) && now.Sub(r.Until) <= longestStep {
+		p.Ever, p.Lately = p.Ever.with(r, needed), p.Lately.with(r, needed)
+	}
 	return p
 }

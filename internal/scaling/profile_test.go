@@ -81,7 +81,8 @@ func TestWhenAProfileStandsAside(t *testing.T) {
 		"proven":           {3 * week, good, good, ""},
 		"a week old":       {week + 25*time.Hour, good, good, "it has seen 8 of 14 days"},
 		"too few rises":    {3 * week, Score{Rises: 4, Foretold: 100, Waiting: 70}, good, "it has foretold 4 rises, and 5 are needed to judge it"},
-		"hardly any use":   {3 * week, Score{Rises: 9, Foretold: 100, Off: 54, Waiting: 70}, good, "in the last weeks it was off by 54 %, the load alone by 70 %"},
+		"hardly any use":   {3 * week, Score{Rises: 9, Foretold: 100, Off: 36, Waiting: 70}, good, "in the last weeks it was off by 36 %, the load alone by 70 %"},
+		"of some use":      {3 * week, Score{Rises: 9, Foretold: 100, Off: 35, Waiting: 70}, good, ""},
 		"wrong yesterday":  {3 * week, good, Score{Rises: 1, Foretold: 20, Off: 16}, "lately it was off by 80 %, the load alone by 0 %"},
 		"nothing foretold": {3 * week, Score{}, Score{}, "it has foretold 0 rises, and 5 are needed to judge it"},
 	} {
@@ -151,6 +152,7 @@ func TestNothingIsForetoldInTheDark(t *testing.T) {
 		"no starts known": func(_ *Observation, _ *Policy, h *History) { h.Learned.Ordinary = Starts{} },
 		"no reading":      func(o *Observation, _ *Policy, _ *History) { o.Readings = nil },
 		"a partial one":   func(o *Observation, _ *Policy, _ *History) { o.Readings[0].Partial = "1 pod gave no answer" },
+		"a frozen one":    func(_ *Observation, _ *Policy, h *History) { h.Workloads[0].Frozen = isFrozen },
 		"nothing known":   func(_ *Observation, _ *Policy, h *History) { h.Learned.Profile = Profile{} },
 	} {
 		o, p, h := known(monday.Add(8*time.Hour+56*time.Minute), Score{Rises: 6, Foretold: 100, Off: 20, Waiting: 70})
@@ -158,6 +160,82 @@ func TestNothingIsForetoldInTheDark(t *testing.T) {
 		if d := Decide(o, p, h); slices.ContainsFunc(d.Reasons, func(r Reason) bool { return r.Step == Forecast }) {
 			t.Errorf("%s: %+v", name, d.Reasons)
 		}
+	}
+}
+
+// A rise that was foretold is not acted upon while the load does not tell, nor beyond its time.
+func TestAForetoldRiseInTheDark(t *testing.T) {
+	proven := Score{Rises: 6, Foretold: 100, Off: 20, Waiting: 70}
+	for name, c := range map[string]struct {
+		after time.Duration
+		spoil func(*Observation, *Policy)
+		want  int32
+		says  string
+	}{
+		"told":           {10 * time.Second, func(*Observation, *Policy) {}, 20, "the profile of the week expects 20 for Monday 09:01 UTC; in the last"},
+		"no reading":     {10 * time.Second, func(o *Observation, _ *Policy) { o.Readings = nil }, 3, "the profile of the week expects 20 for Monday 09:01 UTC, but stands aside: load does not tell enough now"},
+		"partial":        {10 * time.Second, func(o *Observation, _ *Policy) { o.Readings[0].Partial = "1 pod gave no answer" }, 3, "the profile of the week expects 20 for Monday 09:01 UTC, but stands aside: load does not tell enough now"},
+		"over":           {10 * time.Minute, func(o *Observation, _ *Policy) { o.Readings = nil }, 3, ""},
+		"a clock behind": {-time.Minute, func(o *Observation, _ *Policy) { o.Readings = nil }, 3, ""},
+		"a new maximum":  {10 * time.Second, func(_ *Observation, p *Policy) { p.Max = 7 }, 7, "the profile of the week expects 7 for Monday 09:01 UTC"},
+		"switched off":   {10 * time.Second, func(_ *Observation, p *Policy) { p.Objective.Zone = nil }, 3, ""},
+	} {
+		o, p, h := known(monday.Add(8*time.Hour+56*time.Minute), proven)
+		h = h.After(o, Decide(o, p, h))
+		o.Now = o.Now.Add(c.after)
+		o.Readings[0].At = o.Now
+		c.spoil(&o, &p)
+		d := Decide(o, p, h)
+		says := ""
+		if i := slices.IndexFunc(d.Reasons, func(r Reason) bool { return r.Step == Forecast }); i >= 0 {
+			says = d.Reasons[i].Why
+		}
+		if d.Replicas != c.want || !strings.HasPrefix(says, c.says) || c.says == "" && says != "" {
+			t.Errorf("%s: %d replicas, says %q, want %d and %q", name, d.Replicas, says, c.want, c.says)
+		}
+	}
+}
+
+// What nobody watched when it should have come is not judged; nor is what is yet to come, as a clock was set back.
+func TestWhatIsJudged(t *testing.T) {
+	rise := Rise{From: monday, Until: monday.Add(10 * time.Minute), Replicas: 20, Without: 4}
+	for after, want := range map[time.Duration]struct{ rises, off, left float64 }{
+		0:                {0, 0, 20},
+		9 * time.Minute:  {0, 0, 20},
+		10 * time.Minute: {1, 2, 0},
+		20 * time.Minute: {1, 2, 0},
+		21 * time.Minute: {0, 0, 0},
+		-time.Second:     {0, 0, 0},
+	} {
+		p := Profile{rise: rise}.judged(monday.Add(after), 18)
+		if p.Ever != p.Lately || p.Ever.Rises != want.rises || p.Ever.Off != want.off || float64(p.rise.Replicas) != want.left {
+			t.Errorf("after %s: %+v", after, p)
+		}
+	}
+}
+
+// An hour more or less on the wall, and a clock set back to before it all: nothing is lost but what was not seen.
+func TestAProfileAndItsClock(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, from := range map[string]time.Time{
+		"an hour is skipped":    time.Date(2024, 3, 25, 0, 0, 0, 0, berlin),
+		"an hour comes twice":   time.Date(2024, 10, 21, 0, 0, 0, 0, berlin),
+		"nothing happens to it": time.Date(2024, 6, 3, 0, 0, 0, 0, berlin),
+	} {
+		p := watched(Profile{}, from, 2, func(at time.Time) int32 { return int32(at.In(berlin).Hour()) })
+		for slot := range SlotsAWeek - 1 {
+			if got, seen := p.needs(slot); !seen || got != float64(slot%SlotsADay/2) {
+				t.Errorf("%s: slot %d needs %v (%t)", name, slot, got, seen)
+			}
+		}
+	}
+	p := watched(Profile{}, monday, 1, func(time.Time) int32 { return 5 })
+	p = watched(p.seen(monday.Add(-50*week), 9), monday.Add(week), 1, func(time.Time) int32 { return 5 })
+	if got, _ := p.needs(20); got != 5 || p.doubt(monday.Add(2*week)) == "" {
+		t.Errorf("after a clock was set back: needs %v", got)
 	}
 }
 
