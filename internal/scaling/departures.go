@@ -72,19 +72,19 @@ func (s ScaleIn) chose(p Pod) bool {
 // and as they are now, and by what. Of
 // those that a scale-in takes the chosen ones are counted first: only what it
 // took beyond them did it take instead of them.
-func (in *input) departures(was, is []Pod) []Departure {
+func (in *input) departures(was, is []*Pod) []Departure {
 	others := in.Removing.Left
 	for _, p := range was {
-		if in.Removing.chose(p) {
+		if in.Removing.chose(*p) {
 			others--
 		}
 	}
-	var gone []Departure
+	gone := slices.Grow[[]Departure](nil, len(was))
 	for i, p := range was {
-		d := Departure{Pod: p, By: in.cause(is[i], others), Young: is[i].SoldOut == "" && !in.broken(p) && in.underAge(p)}
-		if d.By == ByCusme && !in.Removing.chose(p) {
+		d := Departure{Pod: *p, By: in.cause(*is[i], others), Young: is[i].SoldOut == "" && !in.broken(*p) && in.underAge(*p)}
+		if d.By == ByCusme && !in.Removing.chose(*p) {
 			others--
-			d.Missed = in.Removing.Certain && !in.broken(p)
+			d.Missed = in.Removing.Certain && !in.broken(*p)
 		}
 		gone = append(gone, d)
 	}
@@ -94,13 +94,14 @@ func (in *input) departures(was, is []Pod) []Departure {
 // changed returns the pods that went since the last decision: as they were then,
 // and as they are now, which is the same where they can be seen no more; and
 // those that came, which are seen for the first time.
-func (in *input) changed() (was, is, came []Pod) {
+func (in *input) changed() (was, is, came []*Pod) {
 	now := make(map[string]int, len(in.Pods))
 	for i, p := range in.Pods {
 		now[p.UID] = i
 	}
 	known := make([]bool, len(in.Pods))
-	for _, p := range in.Present {
+	for j := range in.Present {
+		p := &in.Present[j]
 		i, exists := now[p.UID]
 		if exists {
 			known[i] = true
@@ -109,11 +110,11 @@ func (in *input) changed() (was, is, came []Pod) {
 		case !exists:
 			was, is = append(was, p), append(is, p)
 		case in.Pods[i].Leaving:
-			was, is = append(was, p), append(is, in.Pods[i])
+			was, is = append(was, p), append(is, &in.Pods[i])
 		}
 	}
-	for i, p := range in.Pods {
-		if !known[i] && !p.Leaving {
+	for i := range in.Pods {
+		if p := &in.Pods[i]; !known[i] && !p.Leaving {
 			came = append(came, p)
 		}
 	}

@@ -16,7 +16,7 @@ type History struct {
 	// ones in a row only the newest is kept: it is inside every window that any
 	// of them is in.
 	Recommendations []Recommendation
-	// Moves are cusme's own moves of the last half hour and more, oldest first.
+	// Moves are cusme's own moves, oldest first: the last one, and those of the hour before it.
 	Moves []Move
 	// Sightings remember when each load's newest fresh reading was first seen, also while the load gives none.
 	Sightings []Sighting
@@ -102,15 +102,12 @@ func (h History) After(o Observation, d Decision) History {
 	h.Asked, h.Due = o.Replicas, d.Due
 	h.Present, h.Removing = active(o.Pods), h.Removing.seen(o)
 	h.Starting, h.Learned, h.Workloads = d.Starting, d.Learned, d.Workloads
-	oldest := o.Now.Add(-memory)
-	h.Moves = slices.DeleteFunc(slices.Clone(h.Moves), func(m Move) bool { return m.At.Before(oldest) })
 	h.Silent = silent(d.Loads)
 	h.Sightings = h.sighted(o, d.Loads)
 	if !d.asks() {
 		return h // what there is was not demanded: one failed or partial reading in a window must not hold it
 	}
-	h.Recommendations = append(recent(h.Recommendations, oldest), Recommendation{At: o.Now, Replicas: d.Demand})
-	h.Recommendations = mergeLast(h.Recommendations)
+	h.Recommendations = mergeLast(lately(h.Recommendations, Recommendation{At: o.Now, Replicas: d.Demand}))
 	return h
 }
 
@@ -159,7 +156,7 @@ func silent(loads []Verdict) map[string]time.Time {
 
 // Moved returns the history after the decision's replicas were written.
 func (h History) Moved(o Observation, d Decision) History {
-	h.Moves = append(slices.Clone(h.Moves), Move{At: o.Now, From: o.Replicas, To: d.Replicas})
+	h.Moves = lately(h.Moves, Move{At: o.Now, From: o.Replicas, To: d.Replicas})
 	h.Removing = h.Removing.begun(o, d)
 	if d.Replicas > o.Replicas {
 		h.Stock.Tried = o.Now
@@ -178,8 +175,18 @@ func (h History) lastMove() (Move, bool) {
 	return h.Moves[len(h.Moves)-1], true
 }
 
-func recent(all []Recommendation, oldest time.Time) []Recommendation {
-	return slices.DeleteFunc(slices.Clone(all), func(r Recommendation) bool { return r.At.Before(oldest) })
+func (r Recommendation) at() time.Time { return r.At }
+func (m Move) at() time.Time           { return m.At }
+
+// lately returns a list anew: what is not too old to remember when one more comes, and that one.
+func lately[T interface{ at() time.Time }](all []T, one T) []T {
+	kept, oldest := make([]T, 0, len(all)+1), one.at().Add(-memory)
+	for _, before := range all {
+		if !before.at().Before(oldest) {
+			kept = append(kept, before)
+		}
+	}
+	return append(kept, one)
 }
 
 func mergeLast(all []Recommendation) []Recommendation {

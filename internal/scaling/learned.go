@@ -29,14 +29,18 @@ func (l Learned) of(elastic bool) Starts {
 	return l.Ordinary
 }
 
-// with returns what is learned once a pod's start is over.
-func (l Learned) with(p Pod) Learned {
-	took := p.ReadySince.Sub(p.Created)
-	if p.Elastic {
-		l.Elastic = l.Elastic.with(took)
-	} else {
-		l.Ordinary = l.Ordinary.with(took)
+// with returns what is learned once the starts of pods are over.
+func (l Learned) with(pods []*Pod) Learned {
+	var ordinary, elastic []time.Duration
+	for _, p := range pods {
+		took := p.ReadySince.Sub(p.Created)
+		if p.Elastic {
+			elastic = append(elastic, took)
+		} else {
+			ordinary = append(ordinary, took)
+		}
+		l.Started = later(l.Started, p.ReadySince)
 	}
-	l.Started = later(l.Started, p.ReadySince)
+	l.Ordinary, l.Elastic = l.Ordinary.with(ordinary...), l.Elastic.with(elastic...)
 	return l
 }

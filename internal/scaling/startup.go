@@ -66,8 +66,13 @@ func NewStarts(took []time.Duration) Starts {
 	return s
 }
 
-// with returns the starts and a newer one.
-func (s Starts) with(took time.Duration) Starts { return NewStarts(append(slices.Clip(s.Took), took)) }
+// with returns the starts and newer ones.
+func (s Starts) with(took ...time.Duration) Starts {
+	if len(took) == 0 {
+		return s
+	}
+	return NewStarts(slices.Concat(s.Took, took))
+}
 
 // startUp is how long pods of a kind take to start; of the other kind while
 // this one's starts are too few to tell. Its Seen is 0 when no start was seen at all.
@@ -80,18 +85,16 @@ func (in *input) startUp(elastic bool) StartUp {
 }
 
 // learn takes in what the pods tell of their starts.
-func (in *input) learn(came []Pod) {
+func (in *input) learn(came []*Pod) {
 	starting, started := in.starts(came)
 	in.Starting = starting
-	for _, p := range started {
-		in.Learned = in.Learned.with(p)
-	}
+	in.Learned = in.Learned.with(started)
 }
 
 // starts returns the UIDs of the pods whose first readiness is still to come,
 // and the pods that had it since the last decision. One that restarted on its
 // way says nothing of the others.
-func (in *input) starts(came []Pod) (starting []string, started []Pod) {
+func (in *input) starts(came []*Pod) (starting []string, started []*Pod) {
 	for _, p := range in.onTheWay() {
 		switch {
 		case !p.Ready:
@@ -112,7 +115,7 @@ func (in *input) starts(came []Pod) (starting []string, started []Pod) {
 }
 
 // onTheWay returns the pods that are starting, most often none.
-func (in *input) onTheWay() (pods []Pod) {
+func (in *input) onTheWay() (pods []*Pod) {
 	if len(in.Starting) == 0 {
 		return nil
 	}
@@ -120,8 +123,8 @@ func (in *input) onTheWay() (pods []Pod) {
 	for _, uid := range in.Starting {
 		starting[uid] = true
 	}
-	for _, p := range in.Pods {
-		if !p.Leaving && starting[p.UID] {
+	for i := range in.Pods {
+		if p := &in.Pods[i]; !p.Leaving && starting[p.UID] {
 			pods = append(pods, p)
 		}
 	}
@@ -156,11 +159,11 @@ func (in *input) doubts() []Pod {
 	var slow, overtaken []Pod
 	for _, p := range in.onTheWay() {
 		switch {
-		case !in.slow(p) || in.fails(p):
-		case in.overtaken(p):
-			overtaken = append(overtaken, p)
+		case !in.slow(*p) || in.fails(*p):
+		case in.overtaken(*p):
+			overtaken = append(overtaken, *p)
 		default:
-			slow = append(slow, p)
+			slow = append(slow, *p)
 		}
 	}
 	return append(overtaken, slow[:min(1, len(slow))]...)

@@ -75,6 +75,7 @@ type replay struct {
 	asked       int32
 	pods        []*pod // by creation
 	idle        []*pod
+	seen        []scaling.Pod // see sights
 	queue       line
 	due         agenda
 	running     int
@@ -354,15 +355,15 @@ func (r *replay) scaleIn(n int, mark []string) {
 	}
 }
 
-// sights returns the pods as a policy sees them.
+// sights returns the pods as a policy sees them, until it is called again.
 func (r *replay) sights() []scaling.Pod {
-	out := make([]scaling.Pod, len(r.pods))
+	r.seen = slices.Grow(r.seen[:0], len(r.pods))[:len(r.pods)]
 	for i, p := range r.pods {
-		out[i] = scaling.Pod{
+		r.seen[i] = scaling.Pod{
 			Name: p.name, UID: p.name, Node: "node", Phase: scaling.PhaseRunning, Created: r.moment(p.created),
 			Leaving: p.leaving, Elastic: r.Elastic,
 		}
-		s := &out[i]
+		s := &r.seen[i]
 		if p.created == 0 {
 			s.Created = r.moment(-time.Hour) // those that were there at the beginning are not young
 		}
@@ -379,7 +380,7 @@ func (r *replay) sights() []scaling.Pod {
 			}
 		}
 	}
-	return out
+	return r.seen
 }
 
 func (r *replay) billed() time.Duration {
