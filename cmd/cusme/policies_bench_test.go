@@ -99,7 +99,7 @@ func zero(b *testing.B, a arena) {
 		s.add(bout.Contender.Name)
 		s.row(bout.cell(), fmt.Sprintf("%.2f %%", 100*bout.Waits.Over), fmt.Sprint(bout.Started))
 	}
-	bound, err := simulate.Clairvoyant(bouts[0].world, a.Trace)
+	bound, err := simulate.Clairvoyant(b.Context(), bouts[0].world, a.Trace)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func (s *standings) print() { s.Flush() }
 func (s *standings) bounds(b *testing.B, arenas []arena) {
 	bounds, errs := make([]simulate.Bound, len(arenas)), make([]error, len(arenas))
 	inParallel(len(arenas), func(i int) {
-		bounds[i], errs[i] = simulate.Clairvoyant(arenas[i].world, arenas[i].Trace)
+		bounds[i], errs[i] = simulate.Clairvoyant(b.Context(), arenas[i].world, arenas[i].Trace)
 	})
 	for _, of := range []struct {
 		name   string

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"iter"
 	"sync/atomic"
 	"time"
 
@@ -35,7 +34,7 @@ func (r *rehearsal) replay(ctx context.Context, p plan) ([]outcome, error) {
 	group.SetLimit(r.parallel)
 	for i, trace := range p.traces {
 		group.Go(func() (err error) {
-			bounds[i], err = simulate.Clairvoyant(p.entries[0].world, until(ctx, trace))
+			bounds[i], err = simulate.Clairvoyant(ctx, p.entries[0].world, trace)
 			return err
 		})
 		for j, e := range p.entries {
@@ -71,25 +70,6 @@ func (r *rehearsal) replayOne(ctx context.Context, j job, out *outcome) (err err
 	out.took = time.Since(began)
 	j.done.Store(whole)
 	return err
-}
-
-// until is a trace that ends with an error when the context does.
-func until(ctx context.Context, t simulate.Trace) simulate.Trace {
-	requests := t.Requests
-	t.Requests = func(seed uint64) iter.Seq2[simulate.Request, error] {
-		return func(yield func(simulate.Request, error) bool) {
-			for q, err := range requests(seed) {
-				if ctx.Err() != nil {
-					yield(simulate.Request{}, ctx.Err())
-					return
-				}
-				if !yield(q, err) {
-					return
-				}
-			}
-		}
-	}
-	return t
 }
 
 // observe returns an observer that tells how far a replay is, and keeps its track.

@@ -169,7 +169,7 @@ func (f *final) judge(task task) {
 // bounds are those of both parts.
 func bounds(ctx context.Context, task task, w simulate.World) (both [2]simulate.Bound, err error) {
 	for i, part := range []simulate.Trace{task.trace.Until(task.split()), task.trace.From(task.split())} {
-		if both[i], err = simulate.Clairvoyant(w, until(ctx, part)); err != nil {
+		if both[i], err = simulate.Clairvoyant(ctx, w, part); err != nil {
 			return both, err
 		}
 	}

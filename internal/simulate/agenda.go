@@ -77,6 +77,9 @@ func (a *agenda) pop() event {
 	return top
 }
 
+// mostWaiting bounds a queue, which is kept in memory: a ring for ten million requests takes 268 MB.
+const mostWaiting = 1e7
+
 // A line is a queue with two ends, in a ring that grows.
 type line struct {
 	ring  []Request

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"context"
 	"fmt"
 	"time"
 )
@@ -30,18 +31,26 @@ func (b Bound) Ratio(billed time.Duration) float64 {
 
 // Clairvoyant returns the bounds of a demand in a world, whose Max it takes
 // for never too small. It reads the trace once, and its memory grows with the
-// pods at work at once only. It fails when the trace does.
-func Clairvoyant(w World, t Trace) (Bound, error) {
+// pods at work at once only. It fails when the trace does, and when the context
+// ends.
+func Clairvoyant(ctx context.Context, w World, t Trace) (Bound, error) {
 	c := newClairvoyance(w)
 	for q, err := range t.Requests(w.Seed) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = c.take(q)
+		}
 		if err != nil {
 			return Bound{}, fmt.Errorf("bounds of %s: %w", t.Name, err)
 		}
-		if c.take(q); c.offered == forever {
-			return Bound{}, fmt.Errorf("bounds of %s: %w", t.Name, errTooMuchService)
-		}
 	}
-	return c.bound(), nil
+	b := c.bound()
+	if max(b.NoWait, b.Relaxed, b.Least) == forever {
+		return Bound{}, fmt.Errorf("bounds of %s: %w", t.Name, errTooManyPods)
+	}
+	return b, nil
 }
 
 // A clairvoyance works out all bounds in one pass over the requests.
@@ -67,15 +76,22 @@ func newClairvoyance(w World) *clairvoyance {
 	}
 }
 
-func (c *clairvoyance) take(q Request) {
+func (c *clairvoyance) take(q Request) error {
+	latest := added(added(q.At, c.limit), q.Service)
 	c.offered = added(c.offered, q.Service)
+	switch {
+	case c.offered == forever:
+		return errTooMuchService
+	case latest >= forever/time.Duration(max(1, c.always)):
+		return errTooManyPods
+	}
 	c.end = max(c.end, q.At+q.Service)
 	c.exact.take(q)
 	c.pool.take(q)
-	latest := q.At + c.limit + q.Service
 	c.fill.take(q, latest)
 	c.lulls.take(q.At, latest)
 	c.sure.take(Request{At: q.At + c.limit, Service: q.Service - c.limit})
+	return nil
 }
 
 func (c *clairvoyance) bound() Bound {
@@ -100,5 +116,5 @@ func (c *clairvoyance) unavoidable() time.Duration {
 		idle = time.Duration(c.always)*c.end - c.fill.until(c.end)
 	}
 	starts := max(0, len(c.sure.left)-max(1, c.warm))
-	return c.offered + idle + time.Duration(starts)*c.start
+	return added(added(c.offered, idle), time.Duration(starts)*c.start)
 }

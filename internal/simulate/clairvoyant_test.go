@@ -53,7 +53,7 @@ func TestBoundsByHand(t *testing.T) {
 		{"what always stays is used first", plain(1, 1), []Request{{0, 40 * sec}, {40 * sec, 10 * sec}, {45 * sec, 10 * sec}}, 120 * sec, 60 * sec, 60 * sec},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b, err := Clairvoyant(c.world, given(c.requests...))
+			b, err := Clairvoyant(t.Context(), c.world, given(c.requests...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,7 +66,7 @@ func TestBoundsByHand(t *testing.T) {
 
 func TestBoundsOfABrokenTrace(t *testing.T) {
 	torn := errors.New("torn")
-	_, err := Clairvoyant(plain(1, 1), Trace{Name: "x", Requests: func(uint64) iter.Seq2[Request, error] {
+	_, err := Clairvoyant(t.Context(), plain(1, 1), Trace{Name: "x", Requests: func(uint64) iter.Seq2[Request, error] {
 		return func(yield func(Request, error) bool) { yield(Request{}, torn) }
 	}})
 	if !errors.Is(err, torn) {
@@ -79,7 +79,7 @@ func TestBoundsMeetWithoutALimit(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		w, requests := smallWorld(r), fewRequests(r)
 		w.Limit = 0
-		b, err := Clairvoyant(w, given(requests...))
+		b, err := Clairvoyant(t.Context(), w, given(requests...))
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestBoundsMeetWithoutALimit(t *testing.T) {
 
 func TestBoundsAreInOrder(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		b, err := Clairvoyant(smallWorld(r), given(fewRequests(r)...))
+		b, err := Clairvoyant(t.Context(), smallWorld(r), given(fewRequests(r)...))
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -111,7 +111,7 @@ func TestNoPolicyBeatsItsBound(t *testing.T) {
 		if err != nil {
 			r.Skip(err) // such as no pod for ever
 		}
-		b, err := Clairvoyant(w, given(requests...))
+		b, err := Clairvoyant(t.Context(), w, given(requests...))
 		if err != nil {
 			r.Fatal(err)
 		}

@@ -96,7 +96,7 @@ func (h LoadHistory) rows(yield func(row, error) bool) {
 		n := max(0, math.Floor(arrived))
 		arrived -= n
 		if n > mostArrivals {
-			yield(row{}, fmt.Errorf("load history %s: from %s on: expected a billion requests at most between two points, got %.3g: is a service time of %s what a request takes?", h.Name, p.At.UTC().Format(time.RFC3339), n, h.Service))
+			yield(row{}, fmt.Errorf("load history %s: from %s on: expected ten million requests at most between two points, got %.3g: is a service time of %s what a request takes?", h.Name, p.At.UTC().Format(time.RFC3339), n, h.Service))
 			return
 		}
 		if n > 0 && !yield(row{at: p.At.Sub(h.Points[0].At), width: step, arrivals: int64(n), service: h.Service}, nil) {

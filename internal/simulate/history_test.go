@@ -130,7 +130,7 @@ func TestHistoriesThatCannotBe(t *testing.T) {
 	for _, problem := range trace.Requests(1) {
 		err = problem
 	}
-	if err == nil || !strings.Contains(err.Error(), "load history webui: from 2024-01-01T00:00:00Z on: expected a billion requests at most between two points, got 6e+10") {
+	if err == nil || !strings.Contains(err.Error(), "load history webui: from 2024-01-01T00:00:00Z on: expected ten million requests at most between two points, got 6e+10") {
 		t.Errorf("of requests of a nanosecond: %v", err)
 	}
 }

@@ -38,13 +38,13 @@ func (s *stack) take(q Request) {
 	}
 	switch pod := len(s.busy); {
 	case pod < len(s.left):
-		s.idle += s.again(pod, q.At-s.left[pod])
+		s.idle = added(s.idle, s.again(pod, q.At-s.left[pod]))
 	case pod < s.warm:
 		s.left = append(s.left, 0)
-		s.idle += s.again(pod, q.At)
+		s.idle = added(s.idle, s.again(pod, q.At))
 	default:
 		s.left = append(s.left, 0)
-		s.idle += s.start
+		s.idle = added(s.idle, s.start)
 	}
 	heap.Push(&s.busy, portion{until: q.At + q.Service})
 	s.work += q.Service
@@ -61,12 +61,12 @@ func (s *stack) until(moment time.Duration) {
 // billed is what the pool costs up to its end, by which all is served.
 func (s *stack) billed(end time.Duration) time.Duration {
 	s.until(end)
-	sum := s.work + s.idle
+	sum := added(s.work, s.idle)
 	for pod := range s.always {
 		if pod < len(s.left) {
-			sum += end - s.left[pod]
+			sum = added(sum, end-s.left[pod])
 		} else {
-			sum += end
+			sum = added(sum, end)
 		}
 	}
 	return sum
@@ -91,11 +91,11 @@ func (p *pool) take(q Request) {
 	p.forget(q.At - p.start)
 	pod := p.cheapest(q.At)
 	if pod < 0 {
-		p.idle += p.start
+		p.idle = added(p.idle, p.start)
 		p.free = append(p.free, q.At+q.Service)
 		return
 	}
-	p.idle += max(0, q.At-p.free[pod])
+	p.idle = added(p.idle, max(0, q.At-p.free[pod]))
 	p.free[pod] = max(q.At, p.free[pod]) + q.Service
 }
 
@@ -133,9 +133,9 @@ func (p *pool) billed(end time.Duration) time.Duration {
 	for _, free := range p.free {
 		end = max(end, free)
 	}
-	sum := p.work + p.idle
+	sum := added(p.work, p.idle)
 	for _, free := range p.free[:p.always] {
-		sum += end - free
+		sum = added(sum, end-free)
 	}
 	return sum
 }

@@ -22,7 +22,7 @@ func TestRecordedTraces(t *testing.T) {
 	for _, trace := range traces {
 		t.Run(trace.Name, func(t *testing.T) {
 			t.Parallel()
-			b, err := Clairvoyant(w, trace)
+			b, err := Clairvoyant(t.Context(), w, trace)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -43,8 +43,11 @@ func (r Result) Ratio() float64 {
 // forever is the longest Duration, of 292 years: a thousand pods for 107 days. Sums end there, for beyond it they would be negative.
 const forever time.Duration = math.MaxInt64
 
-// errTooMuchService says that a demand cannot be summed up.
-var errTooMuchService = errors.New("expected less than 292 years of service in one replay, got more: replay a part of the trace")
+// What cannot be summed up.
+var (
+	errTooMuchService = errors.New("expected less than 292 years of service in one replay, got more: replay a part of the trace")
+	errTooManyPods    = errors.New("expected less than 292 years of pods in one replay, got more: replay a part of the trace")
+)
 
 // added is a sum of times from 0 on, at most forever.
 func added(a, b time.Duration) time.Duration {

@@ -31,8 +31,8 @@ var (
 const (
 	// longestTrace catches times of the wall clock, which are seconds since 1970.
 	longestTrace = 10 * 365 * 24 * time.Hour
-	// mostArrivals is what a bin may hold: a hundred million requests a second for 10 s.
-	mostArrivals = 1e9
+	// mostArrivals is what a bin may hold: a million requests a second for 10 s.
+	mostArrivals = 1e7
 	// longestLine bounds what is kept in memory of a file.
 	longestLine = 64 << 10
 )
@@ -202,7 +202,7 @@ func (t *table) seconds(column int) (time.Duration, error) {
 func (t *table) count(column int) (int64, error) {
 	n, err := strconv.ParseInt(string(t.fields[column]), 10, 64)
 	if err != nil || n < 0 || n > mostArrivals {
-		return 0, t.faulty(column, "a whole number from 0 to a billion")
+		return 0, t.faulty(column, "a whole number from 0 to ten million; more belong in several shorter bins")
 	}
 	return n, nil
 }

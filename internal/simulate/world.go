@@ -14,8 +14,8 @@ import (
 )
 
 // Run replays a trace under a policy, from its beginning until all requests
-// have been served. It fails on a world or a trace that is not valid, and when
-// the context ends.
+// have been served. It fails on a world or a trace that is not valid, when more
+// than ten million requests wait at once, and, at any moment, when the context ends.
 func (w World) Run(ctx context.Context, t Trace, c Contender) (Result, error) {
 	if err := w.check(); err != nil {
 		return Result{}, err
@@ -121,6 +121,9 @@ func (r *replay) arrives(ctx context.Context, q Request) error {
 		r.start(p, q)
 		return nil
 	}
+	if r.queue.len() == mostWaiting {
+		return fmt.Errorf("expected ten million requests to wait at most, at %s more do: %d pods are too few for this demand; raise the maximum, or replay a part of the trace", r.now, r.asked)
+	}
 	r.queue.push(q)
 	return nil
 }
@@ -130,6 +133,9 @@ func (r *replay) arrives(ctx context.Context, q Request) error {
 // that arrive then: one trace has its arrivals on a grid that polls fall on.
 func (r *replay) until(ctx context.Context, end time.Duration) error {
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		next, looks := r.coming()
 		if next > end || looks && next == end {
 			return nil
@@ -138,9 +144,6 @@ func (r *replay) until(ctx context.Context, end time.Duration) error {
 		if !looks {
 			r.happens(r.due.pop())
 			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return err
 		}
 		r.decide()
 		r.look += r.every
@@ -171,7 +174,7 @@ func (r *replay) finish(ctx context.Context) error {
 		r.end(p)
 	}
 	if r.result.Billed == forever {
-		return errors.New("expected less than 292 years of pods in one replay, got more: replay a part of the trace")
+		return errTooManyPods
 	}
 	r.result.Span = r.now
 	r.result.Waits = r.waits.sum()

@@ -2,6 +2,9 @@ package simulate
 
 import (
 	"cmp"
+	"context"
+	"errors"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -244,8 +247,50 @@ func TestDemandsThatCannotBeReplayed(t *testing.T) {
 			t.Errorf("got the error %v, want %q", err, want)
 		}
 	}
-	if _, err := Clairvoyant(plain(0, 0), given(years...)); err == nil || !strings.Contains(err.Error(), "bounds of given: expected less than 292 years of service") {
+	if _, err := Clairvoyant(t.Context(), plain(0, 0), given(years...)); err == nil || !strings.Contains(err.Error(), "bounds of given: expected less than 292 years of service") {
 		t.Errorf("got the error %v of the bounds", err)
+	}
+	months := Request{120 * 24 * time.Hour, sec}
+	if _, err := Clairvoyant(t.Context(), plain(1000, 1000), given(months)); err == nil || !strings.Contains(err.Error(), "bounds of given: expected less than 292 years of pods") {
+		t.Errorf("got the error %v of the bounds with a thousand pods that always stay", err)
+	}
+}
+
+// TestAtMostTenMillionWait brings one more than that to a replay without pods.
+func TestAtMostTenMillionWait(t *testing.T) {
+	r := replay{World: plain(0, 0), look: forever, queue: line{n: mostWaiting}}
+	err := r.arrives(t.Context(), Request{sec, sec})
+	if err == nil || !strings.Contains(err.Error(), "expected ten million requests to wait at most, at 1s more do: 0 pods are too few") {
+		t.Errorf("got the error %v", err)
+	}
+}
+
+// TestInterruption ends the context amid the requests of a single bin, long before the next look.
+func TestInterruption(t *testing.T) {
+	for name, begin := range map[string]func(context.Context, Trace) error{
+		"a replay": func(ctx context.Context, trace Trace) error {
+			_, err := plain(1, 1).Run(ctx, trace, Fixed(1))
+			return err
+		},
+		"the bounds": func(ctx context.Context, trace Trace) error {
+			_, err := Clairvoyant(ctx, plain(1, 1), trace)
+			return err
+		},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		yielded := 0
+		err := begin(ctx, Trace{Name: "endless", Requests: func(uint64) iter.Seq2[Request, error] {
+			return func(yield func(Request, error) bool) {
+				for yield(Request{}, nil) && yielded < 1000 {
+					if yielded++; yielded == 10 {
+						cancel()
+					}
+				}
+			}
+		}})
+		if !errors.Is(err, context.Canceled) || yielded > 10 {
+			t.Errorf("%s: ended by %v after %d requests, want it canceled after 10", name, err, yielded)
+		}
 	}
 }
 
