@@ -93,7 +93,7 @@ func (d *decider) readings(l line, now time.Time) ([]scaling.Reading, error) {
 		if i == 0 && value == nil {
 			value = l.Load
 		}
-		r := scaling.Reading{Load: load.Name, Problem: scaling.Failed, Message: "the observation has none"}
+		r := scaling.Reading{Load: load.Name, Problem: scaling.Failed, Message: l.absence(load.Name)}
 		if value != nil {
 			r = scaling.Reading{Load: load.Name, Value: *value, At: now}
 		} else if before := d.last.Observation.Readings; before != nil {

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	"cusme.dev/cusme/internal/scaling"
@@ -34,6 +36,15 @@ type podLine struct {
 	DeletionCost int32   `json:"deletionCost"`
 	Busy         *bool   `json:"busy"`
 	Elastic      bool    `json:"elastic"`
+}
+
+// absence says that a load has no value, and which names the line has in its place: a wrong one reads like a failed source.
+func (l line) absence(load string) string {
+	const none = "the observation has none"
+	if _, null := l.Loads[load]; null || len(l.Loads) == 0 {
+		return none
+	}
+	return none + " of that name, only of " + plain(someOf(slices.Sorted(maps.Keys(l.Loads))))
 }
 
 func blank(text []byte) bool { return len(bytes.TrimSpace(text)) == 0 }

@@ -58,10 +58,18 @@ func (p *past) check() error {
 		return fmt.Errorf("--service-time: expected more than 0s, got %s", p.service)
 	case p.step < 0 || p.step > 0 && p.step < time.Second:
 		return fmt.Errorf("--step: expected 1s or more, got %s", p.step)
-	case p.scaler != "" && strings.Count(p.scaler, "/") != 1:
+	case p.ticks != "" && p.step > 0:
+		return errors.New("--step: is about a Prometheus; --ticks are as they were written")
+	case p.scaler != "" && !isScaler(p.scaler):
 		return fmt.Errorf("--scaler: expected namespace/name, got %q", p.scaler)
 	}
 	return nil
+}
+
+// isScaler reports whether text names a LoadScaler, as namespace/name.
+func isScaler(text string) bool {
+	namespace, name, _ := strings.Cut(text, "/")
+	return namespace != "" && name != "" && !strings.Contains(name, "/")
 }
 
 // A subject is whose past is looked at.
@@ -86,16 +94,16 @@ func (p *past) demand(ctx context.Context, s subject, around surroundings) (simu
 	}
 	span, err := p.span(time.Now())
 	if err != nil {
-		return simulate.Trace{}, nil, err
+		return simulate.Trace{}, nil, misuseError{err, howToGetAHistory}
 	}
 	h := simulate.LoadHistory{Name: s.name, Service: p.service, Total: s.load.Type == v1alpha1.Total}
 	var notes []string
 	if p.ticks != "" {
 		h.Points, notes, err = p.ticked(s, span, around.stdin)
-	} else {
-		h.Points, err = p.queried(ctx, s, span, around)
-	}
-	if err != nil {
+		if err != nil {
+			return simulate.Trace{}, nil, misuseError{err, howToGetAHistory}
+		}
+	} else if h.Points, err = p.queried(ctx, s, span, around); err != nil {
 		return simulate.Trace{}, nil, err
 	}
 	trace, err := h.Trace()
@@ -105,10 +113,14 @@ func (p *past) demand(ctx context.Context, s subject, around surroundings) (simu
 	return trace, append(notes, h.Remarks()...), nil
 }
 
-// surroundings are those of the program.
-type surroundings struct {
-	getenv func(string) string
-	stdin  io.Reader
+// idle refuses flags that say nothing where no history is asked for.
+func (p *past) idle(given func(flag string) bool) error {
+	for _, flag := range []string{"scaler", "step", "service-time", "kubeconfig"} {
+		if given(flag) && !p.given() {
+			return fmt.Errorf("--%s: is about --ticks and --prometheus, and neither is given", flag)
+		}
+	}
+	return nil
 }
 
 // A span is from when to when; the zero span has no beginning.
@@ -167,7 +179,7 @@ func (p *past) ticked(s subject, within span, stdin io.Reader) ([]simulate.Point
 		return nil, nil, fmt.Errorf("--ticks: %w", err)
 	}
 	if !t.seen[t.scaler] {
-		return nil, nil, fmt.Errorf("--ticks: expected ticks of %s, found %s: --scaler says of which", t.scaler, someOf(t.seen))
+		return nil, nil, fmt.Errorf("--ticks: expected ticks of %s, found %s: --scaler says of which", t.scaler, someOf(slices.Sorted(maps.Keys(t.seen))))
 	}
 	if len(t.points) == 0 {
 		return nil, nil, fmt.Errorf("--ticks: expected values of the load %s of %s, found none %s", t.load, t.scaler, within)
@@ -201,8 +213,7 @@ func (t *ticked) add(l ticklog.Line) {
 }
 
 // someOf names the first of what there is.
-func someOf(names map[string]bool) string {
-	all := slices.Sorted(maps.Keys(names))
+func someOf(all []string) string {
 	if len(all) == 0 {
 		return "none at all"
 	}

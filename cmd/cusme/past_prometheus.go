@@ -120,17 +120,9 @@ func (p *past) archive(s subject, around surroundings) (archive, error) {
 	if source := p.own(s); source != nil {
 		address, connection = source.URL, source.Connection
 	}
-	if address == "" {
-		return archive{}, errors.New("--prometheus: expected a URL such as http://prometheus.monitoring:9090, as the load's own source is no Prometheus; " + howToGetAHistory)
-	}
-	u, err := url.Parse(address)
-	switch {
-	case err != nil:
-		return archive{}, errors.New("--prometheus: expected a URL such as http://prometheus.monitoring:9090, got one that cannot be parsed")
-	case u.User != nil:
-		return archive{}, errors.New("--prometheus: expected no user or password in the URL: give them as auth of the load's prometheus source, out of a Secret")
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return archive{}, fmt.Errorf("--prometheus: expected a URL such as http://prometheus.monitoring:9090, got %q", address)
+	u, err := serverAt(address)
+	if err != nil {
+		return archive{}, misuseError{fmt.Errorf("--prometheus: %w", err), howToGetAHistory}
 	}
 	access, err := transport.AccessOf(s.namespace, connection)
 	if err != nil {
@@ -143,6 +135,23 @@ func (p *past) archive(s subject, around surroundings) (archive, error) {
 	door := transport.NewDoor(transport.Options{UserAgent: "cusme/" + version, Guard: transport.Guard{Operator: true}, Secrets: secrets})
 	carrier, err := door.RoundTripper(access)
 	return archive{u.JoinPath("api/v1/query_range"), carrier}, err
+}
+
+// serverAt reads the address of a Prometheus.
+func serverAt(address string) (*url.URL, error) {
+	const such = "expected a URL such as http://prometheus.monitoring:9090"
+	u, err := url.Parse(address)
+	switch {
+	case address == "":
+		return nil, errors.New(such + ", as the load's own source is no Prometheus")
+	case err != nil:
+		return nil, errors.New(such + ", got one that cannot be parsed")
+	case u.User != nil:
+		return nil, errors.New("expected no user or password in the URL: give them as auth of the load's prometheus source, out of a Secret")
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, fmt.Errorf("%s, got %q", such, address)
+	}
+	return u, nil
 }
 
 // series are the values of a query by their times in milliseconds, numbers from

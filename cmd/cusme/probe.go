@@ -57,13 +57,11 @@ type prober struct {
 	file, kubeconfig, namespace, output string
 	replicas                            int32
 	replicasGiven                       bool
-	getenv                              func(string) string
-	stdin                               io.Reader
-	stdout, stderr                      io.Writer
+	surroundings
 }
 
 func newProbe(getenv func(string) string) *cobra.Command {
-	p := prober{getenv: getenv}
+	p := prober{surroundings: surroundings{getenv: getenv}}
 	cmd := &cobra.Command{
 		Use:     "probe -f file",
 		Short:   "Read the loads of a LoadScaler once, and show how",
@@ -72,7 +70,7 @@ func newProbe(getenv func(string) string) *cobra.Command {
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p.replicasGiven = cmd.Flags().Changed("replicas")
-			p.stdin, p.stdout, p.stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+			p.connect(cmd)
 			return p.run(cmd.Context())
 		},
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -63,13 +63,11 @@ type rehearsal struct {
 	output, report          string
 	chart                   bool
 	price                   float64
-	getenv                  func(string) string
-	stdin                   io.Reader
-	stdout, stderr          io.Writer
+	surroundings
 }
 
 func newSimulate(getenv func(string) string) *cobra.Command {
-	r := rehearsal{getenv: getenv}
+	r := rehearsal{surroundings: surroundings{getenv: getenv}}
 	cmd := &cobra.Command{
 		Use:     "simulate [-f file] [--trace file]",
 		Short:   "Replay a demand under a LoadScaler, beside other autoscalers",
@@ -77,8 +75,7 @@ func newSimulate(getenv func(string) string) *cobra.Command {
 		Example: simulateExample,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r.stdin, r.stdout, r.stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-			r.model.given = cmd.Flags().Changed
+			r.begin(cmd)
 			return r.run(cmd.Context())
 		},
 	}
@@ -92,6 +89,12 @@ func newSimulate(getenv func(string) string) *cobra.Command {
 	f.StringVar(&r.report, "report", "", "`file` for a page with everything over time, such as out.html")
 	f.Float64Var(&r.price, "price", 0, "price of a GPU-hour, for a column of costs")
 	return cmd
+}
+
+// begin takes what the command was called with.
+func (r *rehearsal) begin(cmd *cobra.Command) {
+	r.connect(cmd)
+	r.model.given = cmd.Flags().Changed
 }
 
 // shared are the flags that cusme tune has too.
@@ -153,11 +156,14 @@ func (r *rehearsal) plan(ctx context.Context) (p plan, err error) {
 	}
 	if r.past.given() {
 		p.traces = make([]simulate.Trace, 1)
-		p.traces[0], p.notes, err = r.past.demand(ctx, candidates[0].subject, surroundings{r.getenv, r.stdin})
+		p.traces[0], p.notes, err = r.past.demand(ctx, candidates[0].subject, r.surroundings)
 		if err != nil {
 			return plan{}, err
 		}
 	} else if p.traces, err = r.demand(); err != nil {
+		return plan{}, misuse(err)
+	}
+	if err := r.model.within(p.traces...); err != nil {
 		return plan{}, misuse(err)
 	}
 	p.notes = append(r.notes(p.entries[0].world), p.notes...)
@@ -170,14 +176,16 @@ func (r *rehearsal) check() error {
 		return fmt.Errorf("-o: expected table or json, got %q", r.output)
 	case r.parallel < 1:
 		return fmt.Errorf("--parallel: expected at least 1, got %d", r.parallel)
-	case !(r.price >= 0):
+	case !(r.price >= 0) || math.IsInf(r.price, 1):
 		return fmt.Errorf("--price: expected 0 or more, got %v", r.price)
+	case len(r.policies) == 0:
+		return errors.New("--policies: expected one or more, such as cusme,hpa, got none")
 	case r.chart && r.output == "json":
 		return errors.New("--chart: goes with -o table only")
 	case r.past.given() && len(r.traces) > 0:
 		return errors.New("--trace: with --ticks or --prometheus there are two demands: give one of them")
 	}
-	return errors.Join(r.model.check(), r.past.check())
+	return errors.Join(r.model.check(), r.past.check(), r.past.idle(r.model.given))
 }
 
 // demand returns the traces to replay.
@@ -205,10 +213,14 @@ func (r *rehearsal) notes(w simulate.World) []string {
 	if len(r.files) == 0 {
 		notes = append(notes, "The LoadScaler is one of defaults, with an objective of 30s for 95 of 100 requests: -f takes yours.")
 	}
+	return append(notes, fmt.Sprintf("%s; the load is read every %s; seed %d.", aboutPods(w), brief(w.Interval), w.Seed))
+}
+
+// aboutPods says how pods of a world come and go.
+func aboutPods(w simulate.World) string {
 	removed := fmt.Sprintf("pods that are removed get %s to finish", w.Grace)
 	if w.Drain {
 		removed = "pods that are removed finish their request"
 	}
-	return append(notes, fmt.Sprintf("Pods start within %s (median) and %s (99 of 100), one GPU each; the load is read every %s; %s; seed %d.",
-		brief(w.Start.Median), brief(w.Start.P99), brief(w.Interval), removed, w.Seed))
+	return fmt.Sprintf("Pods start within %s (median) and %s (99 of 100), one GPU each; %s", brief(w.Start.Median), brief(w.Start.P99), removed)
 }

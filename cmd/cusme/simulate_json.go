@@ -2,8 +2,8 @@ package main
 
 import "cusme.dev/cusme/internal/simulate"
 
-// A simulationReport is the JSON of cusme simulate, an interface for scripts:
-// fields may be added. Times are seconds, shares 0 to 1.
+// A simulationReport is the JSON of cusme simulate, an interface for scripts,
+// which docs/simulate.schema.json describes. Times are seconds, shares 0 to 1.
 type simulationReport struct {
 	Notes []string        `json:"notes"`
 	Runs  []simulationRun `json:"runs"`

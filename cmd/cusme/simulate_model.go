@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,6 +69,17 @@ func (m *worldFlags) check() error {
 		return fmt.Errorf("--lag: expected 0s or more, got %s", m.lag)
 	case !(m.noise >= 0 && m.noise <= 1):
 		return fmt.Errorf("--noise: expected 0 to 1, got %v", m.noise)
+	}
+	return nil
+}
+
+// within refuses faults that no trace is long enough for: they would go unseen.
+func (m *worldFlags) within(traces ...simulate.Trace) error {
+	longest := slices.MaxFunc(traces, func(a, b simulate.Trace) int { return cmp.Compare(a.Span, b.Span) }).Span
+	for _, one := range slices.Concat(m.missing, m.frozen, m.broken) {
+		if one.From > longest {
+			return fmt.Errorf("--missing, --frozen, --broken: expected a time within the trace, which ends after %s, got %s", brief(longest), &spans{one})
+		}
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func (r *rehearsal) contenders(candidates []candidate) ([]entry, error) {
 			}
 			continue
 		}
-		found, err := peers(name, bandOf(first.policy))
+		found, err := peers(name, first.policy)
 		if err != nil {
 			return nil, fmt.Errorf("--policies: %w", err)
 		}
@@ -58,8 +58,8 @@ var everyone = []string{"cusme", "original", "hpa", "keda", "wpa", "kpa", "aibri
 func (r *rehearsal) names() []string {
 	var names []string
 	for _, name := range r.policies {
-		some := []string{name}
-		if name == "all" {
+		some := []string{strings.TrimSpace(name)}
+		if some[0] == "all" {
 			some = everyone
 		}
 		for _, n := range some {
@@ -82,9 +82,9 @@ func bandOf(p scaling.Policy) band {
 	return band{0.5, 0.8, 0.65}
 }
 
-// peers returns the policies of a name.
-func peers(name string, b band) ([]simulate.Contender, error) {
-	switch name {
+// peers returns the policies of a name, as they do in the place of cusme's own.
+func peers(name string, own scaling.Policy) ([]simulate.Contender, error) {
+	switch b := bandOf(own); name {
 	case "original":
 		step := scaling.FixedStep{Up: 3, Down: 1}
 		return []simulate.Contender{simulate.Original(time.Minute, step, 10*time.Minute)}, nil
@@ -101,8 +101,11 @@ func peers(name string, b band) ([]simulate.Contender, error) {
 	}
 	if number, is := strings.CutPrefix(name, "fixed:"); is {
 		n, err := strconv.ParseInt(number, 10, 32)
-		if err != nil || n < 0 {
+		switch {
+		case err != nil:
 			return nil, fmt.Errorf("expected a number of replicas such as fixed:8, got %q", name)
+		case int32(n) < own.Min || int32(n) > own.Max:
+			return nil, fmt.Errorf("expected replicas from minReplicas to maxReplicas, %d to %d, got %q", own.Min, own.Max, name)
 		}
 		return []simulate.Contender{simulate.Fixed(int32(n))}, nil
 	}
@@ -114,7 +117,7 @@ func distinct(all []entry) error {
 	seen := map[string]bool{}
 	for _, e := range all {
 		if seen[e.Name] {
-			return fmt.Errorf("-f: expected LoadScalers of different names, got two %s", e.Name)
+			return fmt.Errorf("expected policies and LoadScalers of different names, got two %s", e.Name)
 		}
 		seen[e.Name] = true
 	}
@@ -164,6 +167,9 @@ func (r *rehearsal) understand(s subject) (candidate, error) {
 		return candidate{}, fmt.Errorf("--load: expected the name of a load that asks for replicas, got %q", r.load)
 	case len(asking) > 1:
 		return candidate{}, errors.New("--load: expected the name of one of its loads: the model has no more than one")
+	}
+	if r.model.warm > p.Max {
+		return candidate{}, fmt.Errorf("--warm: expected at most maxReplicas, %d, got %d", p.Max, r.model.warm)
 	}
 	p.Loads = asking
 	i := slices.IndexFunc(s.spec.Loads, func(l v1alpha1.Load) bool { return l.Name == asking[0].Name })

@@ -11,6 +11,21 @@ import (
 	"time"
 )
 
+// TestSimulateWritesWhatItsSchemaDescribes: with costs, with every policy, and with a load that is not read.
+func TestSimulateWritesWhatItsSchemaDescribes(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"--price", "2"}, {"--policies", "all"}, {"--missing", "0s..1h"}} {
+		var stdout, stderr bytes.Buffer
+		args = append([]string{"simulate", "-o", "json", "--trace", hours(t, 40)}, args...)
+		if code := run(t.Context(), args, func(string) string { return "" }, &stdout, &stderr); code != exitFine {
+			t.Fatalf("%v: exit %d: %s", args, code, stderr.Bytes())
+		}
+		if err := fits("simulate", stdout.String()); err != nil {
+			t.Errorf("%v: %v: %s", args, err, stdout.Bytes())
+		}
+	}
+}
+
 // TestSimulateIsInterrupted ends a replay that would take minutes, once its page is open. Nothing of it is left.
 func TestSimulateIsInterrupted(t *testing.T) {
 	t.Parallel()

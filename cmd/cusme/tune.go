@@ -54,7 +54,7 @@ type tuner struct {
 }
 
 func newTune(getenv func(string) string) *cobra.Command {
-	t := tuner{rehearsal: rehearsal{getenv: getenv}}
+	t := tuner{rehearsal: rehearsal{surroundings: surroundings{getenv: getenv}}}
 	cmd := &cobra.Command{
 		Use:     "tune [-f file] [--trace file]",
 		Short:   "Search the settings of a LoadScaler on its target's history",
@@ -62,8 +62,7 @@ func newTune(getenv func(string) string) *cobra.Command {
 		Example: tuneExample,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			t.stdin, t.stdout, t.stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-			t.model.given = cmd.Flags().Changed
+			t.begin(cmd)
 			return t.run(cmd.Context())
 		},
 	}
@@ -171,10 +170,7 @@ func (t *tuner) check() error {
 	case t.file == "" && t.past.given():
 		return errors.New("-f: expected the file of the LoadScaler whose history it is, got none")
 	}
-	if err := t.past.check(); err != nil {
-		return err
-	}
-	return t.model.check()
+	return errors.Join(t.model.check(), t.past.check(), t.past.idle(t.model.given))
 }
 
 // wish is what is asked of a setting.
@@ -200,7 +196,7 @@ func (t *tuner) history(ctx context.Context, to *task) error {
 	var err error
 	switch {
 	case t.past.given():
-		to.trace, to.notes, err = t.past.demand(ctx, to.present.subject, surroundings{t.getenv, t.stdin})
+		to.trace, to.notes, err = t.past.demand(ctx, to.present.subject, t.surroundings)
 	case t.trace != "":
 		to.trace, err = simulate.ReadTrace(t.trace)
 		if err != nil {
@@ -212,6 +208,9 @@ func (t *tuner) history(ctx context.Context, to *task) error {
 	}
 	if err != nil {
 		return err
+	}
+	if err := t.model.within(to.trace); err != nil {
+		return misuseError{err, `"cusme tune --help" explains the flags`}
 	}
 	return to.part(t.holdOut)
 }
@@ -228,7 +227,7 @@ const (
 // and holds out the last.
 func (t *task) part(holdOut float64) error {
 	if t.trace.Span < shortest {
-		return fmt.Errorf("the history %s spans %s, expected %s at least; %s", t.trace.Name, t.trace.Span.Round(time.Second), shortest, howToGetAHistory)
+		return misuseError{fmt.Errorf("the history %s spans %s, expected %s at least", t.trace.Name, brief(t.trace.Span), brief(shortest)), howToGetAHistory}
 	}
 	t.block = (t.trace.Span + parts - 1) / parts
 	if t.trace.Span >= 7*day {

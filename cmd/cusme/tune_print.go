@@ -136,9 +136,5 @@ func (t *tuner) assumptions(task task, f found) []string {
 	if task.sketch {
 		all = append(all, "The LoadScaler is one of defaults: -f takes yours.")
 	}
-	removed := fmt.Sprintf("pods that are removed get %s to finish", w.Grace)
-	if w.Drain {
-		removed = "pods that are removed finish their request"
-	}
-	return append(all, fmt.Sprintf("Pods start within %s (median) and %s (99 of 100), one GPU each; %s; seed %d.", w.Start.Median, w.Start.P99, removed, w.Seed))
+	return append(all, fmt.Sprintf("%s; seed %d.", aboutPods(w), w.Seed))
 }

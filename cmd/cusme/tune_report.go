@@ -6,8 +6,8 @@ import (
 	"cusme.dev/cusme/internal/simulate"
 )
 
-// A tuneReport is the JSON of cusme tune, an interface for scripts: fields may
-// be added. Times are seconds, shares 0 to 1.
+// A tuneReport is the JSON of cusme tune, an interface for scripts, which
+// docs/tune.schema.json describes. Times are seconds, shares 0 to 1.
 type tuneReport struct {
 	Trace string `json:"trace"`
 	Wish  struct {

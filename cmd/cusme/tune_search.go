@@ -184,7 +184,7 @@ type sureness struct {
 
 // sure judges the recommended setting.
 func (t task) sure(f found) sureness {
-	best, s := f.best(), sureness{Level: "high"}
+	best, s := f.best(), sureness{Level: "high", Because: []string{}}
 	doubt := func(level, why string) {
 		if s.Level != "low" {
 			s.Level = level
@@ -200,7 +200,10 @@ func (t task) sure(f found) sureness {
 	if !f.choice.Meets {
 		doubt("low", "no setting met the wish on both parts")
 	}
-	if best.met < worlds {
+	switch {
+	case 2*best.met < worlds:
+		doubt("low", "it missed the wish on the held-out part in most worlds")
+	case best.met < worlds:
 		doubt("fair", "it missed the wish on the held-out part in some worlds")
 	}
 	if !(simulate.Score{Over: f.spreads.best.Over.High}).Meets(t.wish) {

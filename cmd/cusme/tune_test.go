@@ -125,6 +125,9 @@ func tuneJSON(t *testing.T, args ...string) (tuneReport, int) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code := run(t.Context(), append([]string{"tune", "-o", "json"}, args...), func(string) string { return "" }, &stdout, &stderr)
+	if err := fits("tune", stdout.String()); err != nil {
+		t.Errorf("%v: %s", err, stdout.Bytes())
+	}
 	var r tuneReport
 	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
 		t.Fatalf("%v: %s%s", err, stdout.Bytes(), stderr.Bytes())
@@ -223,6 +226,8 @@ func TestHowSure(t *testing.T) {
 		{"a day", day, judged(true, worlds, 0.05), "fair", 1},
 		{"an hour", time.Hour, judged(true, worlds, 0.05), "low", 1},
 		{"missed in a world", 14 * day, judged(true, worlds-1, 0.05), "fair", 1},
+		{"missed in two of five", 14 * day, judged(true, 3, 0.05), "fair", 1},
+		{"missed in three of five", 14 * day, judged(true, 2, 0.05), "low", 1},
 		{"bad parts", 14 * day, judged(true, worlds, 0.06), "fair", 1},
 		{"not met, on an hour, in no world", time.Hour, judged(false, 0, 1), "low", 4},
 	} {

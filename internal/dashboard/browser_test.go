@@ -61,6 +61,7 @@ func shown() Report {
 		for _, policy := range []string{"</script>webui", "HPA 0.65"} {
 			d.Runs = append(d.Runs, Run{Policy: policy, Figures: []string{"12s"}, Low: 0.5, High: 0.8, Track: hours(policy != "HPA 0.65")})
 		}
+		d.Runs[0].Track.Hidden = 7
 		report.Demands = append(report.Demands, d)
 	}
 	return report
@@ -130,7 +131,10 @@ func TestThePageInABrowser(t *testing.T) {
 	says(t, "title", get(t, ctx, chromedp.Title()), "a <b>report</b>")
 	says(t, "table", get(t, ctx, chromedp.Text(chromedp.CSS("table"))), "</script>webui", "HPA 0.65", "12s")
 	headings := get(t, ctx, chromedp.Evaluate[string](`[...document.querySelectorAll("h3")].map((h) => h.textContent).join("\n")`))
-	says(t, "charts", headings, "Pods of </script>webui", "Pods of HPA 0.65", "Wait of the oldest request", "band 0.5 to 0.8")
+	says(t, "charts", headings, "Pods of </script>webui", "Pods of HPA 0.65", "Wait of the oldest request", "band 0.5 to 0.8", "7 of the smallest moves are not shown")
+	if n := strings.Count(headings, "not shown"); n != 1 {
+		t.Errorf("expected that moves are left out to be said of one policy, got %d times", n)
+	}
 
 	box := get(t, ctx, chromedp.Evaluate[[]float64](`(() => { const b = document.querySelector(".u-over").getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()`))
 	do(t, ctx, chromedp.MouseEvent("mouseMoved", box[0], box[1]))

@@ -156,13 +156,15 @@ class Page {
     this.panels.zoom(range);
   }
 
-  panel(title, spec, keys) {
+  // panel draws a chart under a heading with its keys, and a remark where there is one.
+  panel(title, spec, keys, remark) {
     const heading = el("h3", {}, title);
     for (const [colour, name, line] of keys) {
       const key = el("span", { class: line ? "key line" : "key" }, el("span", { class: "swatch" }), name);
       key.style.setProperty("--colour", `var(--${colour})`);
       heading.append(key);
     }
+    if (remark) heading.append(el("span", { class: "key" }, remark));
     const place = el("div");
     this.place.append(heading, place);
     this.panels.add(place, spec);
@@ -194,7 +196,7 @@ class Page {
       ],
       between: [[1, 0, "starting"], [2, 1, "leaving"]],
     };
-    this.panel("Pods of " + run.policy, spec, [["asked", "asked for", true], ["ready", "ready"], ["starting", "starting"], ["leaving", "leaving"], ["working", "at work", true]]);
+    this.panel("Pods of " + run.policy, spec, [["asked", "asked for", true], ["ready", "ready"], ["starting", "starting"], ["leaving", "leaving"], ["working", "at work", true]], run.hidden > 0 && `${run.hidden} of the smallest moves are not shown, as there was no room`);
   }
 
   overlay(title, column, spec, limit) {
