@@ -3,6 +3,7 @@ package scaling
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -94,9 +95,28 @@ func randomWorld(r *rapid.T) *world {
 		wait := time.Duration(rapid.SampledFrom([]int{1, 30, 86400}).Draw(r, "wait")) * time.Second
 		w.policy.Objective = &Objective{Wait: wait, Percentile: rapid.Float64Range(50, 99.9).Draw(r, "percentile")}
 		w.policy.Step = nil
+		w.foretell(r)
 	}
 	w.startWarm()
 	return w
+}
+
+// foretell gives the world weeks before it, of which a profile says that the hours differ.
+func (w *world) foretell(r *rapid.T) {
+	w.policy.Objective.Zone = rapid.SampledFrom([]*time.Location{nil, time.UTC, time.FixedZone("far", 13*3600+2700)}).Draw(r, "zone")
+	number := rapid.SampledFrom([]float64{-1, 0, 1, 3, 9.5, 40, 9999})
+	score := rapid.Custom(func(r *rapid.T) Score {
+		of := rapid.SampledFrom([]float64{0, 4, 5, 20, 100})
+		return Score{Rises: of.Draw(r, "rises"), Foretold: of.Draw(r, "foretold"), Off: of.Draw(r, "off"), Waiting: of.Draw(r, "waiting")}
+	})
+	l := Learned{Profile: Profile{
+		Began: epoch.AddDate(0, 0, -rapid.SampledFrom([]int{0, 13, 14, 60}).Draw(r, "days")),
+		Needs: slices.Repeat(rapid.SliceOfN(number, 4, 4).Draw(r, "needs"), SlotsAWeek/4),
+		Ever:  score.Draw(r, "ever"), Lately: score.Draw(r, "lately"),
+	}}
+	took := time.Duration(rapid.SampledFrom([]int{1, 60, 600}).Draw(r, "took")) * time.Second
+	l.Ordinary = NewStarts(slices.Repeat([]time.Duration{took}, rapid.IntRange(8, 12).Draw(r, "starts")))
+	w.teach(l)
 }
 
 // distrust gives the world an input, a range of values, and rules for what is not fresh.

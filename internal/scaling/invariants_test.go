@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // judge is a *testing.T or a *rapid.T.
@@ -65,6 +66,9 @@ func checkInvariants(t judge, w *world, o Observation, d Decision) {
 	for _, promise := range brokenPromises(w, o, d) {
 		fail(promise)
 	}
+	for _, promise := range brokenForecasts(w, o, d) {
+		fail(promise)
+	}
 	for _, l := range d.Workloads {
 		for name, v := range l.estimates() {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -100,6 +104,34 @@ func brokenTrust(w *world, o Observation, d Decision, load int) (broken []string
 	return broken
 }
 
+// brokenForecasts are the promises about what other weeks say.
+func brokenForecasts(w *world, o Observation, d Decision) (broken []string) {
+	promise := func(says string, kept bool) {
+		if !kept {
+			broken = append(broken, says)
+		}
+	}
+	_, most, _ := w.bounds(o.Now)
+	for _, r := range d.Reasons {
+		if r.Step != Forecast {
+			continue
+		}
+		promise("a forecast never lowers the number", r.To >= r.From)
+		if r.To == r.From {
+			promise("a forecast that stands aside says why", strings.Contains(r.Why, "stands aside: "))
+			continue
+		}
+		p := d.Learned.Profile
+		promise("a forecast goes no further than the maximum", r.To <= most)
+		promise("a forecast acts where it is wanted", w.policy.Objective != nil && w.policy.Objective.Zone != nil)
+		promise("a forecast is of two weeks or more", !o.Now.Before(p.Began.AddDate(0, 0, 14)))
+		promise("a forecast was often tried", p.Ever.Rises > 4)
+		promise("a forecast was better than none", 2*p.Ever.Off <= p.Ever.Waiting && p.Lately.Off <= p.Lately.Waiting)
+		promise("a forecast does not act in the dark", !slices.ContainsFunc(d.Loads, func(v Verdict) bool { return !v.Input && (v.State != Fresh || v.Partial != "") }))
+	}
+	return broken
+}
+
 // brokenPromises are those about the pods that go, and those that went.
 func brokenPromises(w *world, o Observation, d Decision) (broken []string) {
 	promise := func(says string, kept bool) {
@@ -130,7 +162,7 @@ func brokenPromises(w *world, o Observation, d Decision) (broken []string) {
 	for _, p := range active(o.Pods) {
 		promise("who is past the deadline is late, "+p.Name, w.unreadyFor(p) <= w.policy.StartDeadline || d.Pods.Late > 0)
 	}
-	promise("a start is learned from once", d.Learned.Ordinary.Seen+d.Learned.Elastic.Seen <= w.born)
+	promise("a start is learned from once", d.Learned.Ordinary.Seen+d.Learned.Elastic.Seen <= w.born+w.taught)
 	before, after := w.history.Account, w.history.After(o, d).Account
 	promise("an account never falls", after.Elastic >= before.Elastic && after.Waited >= before.Waited && !after.Until.Before(before.Until) &&
 		after.Removed >= before.Removed && after.Missed >= before.Missed)

@@ -15,6 +15,8 @@ import (
 //	band 0.5..0.8 target 0.65        the band of the load (target: its middle)
 //	total                            the load is a sum, the band is per replica
 //	objective 30s 95                 a wait and a percentile, in place of the band
+//	week 2x18 20x18 2x12 off 20/70   what the half hours of each day needed in four weeks, and by how much of 100 replicas
+//	                                 that was off, and the load alone; and 20 starts are known, as long as the start line above says
 //	step 3/1                         fixed steps up/down
 //	up|down stabilize 3m limit 2 per 1m limit 50% per 1m select min|disabled
 //	minPodAge 20m [from ready]
@@ -24,6 +26,7 @@ import (
 //	start 4m|never [deadline 10m]    from creation to ready
 //	load 1m 0.9x3 _x2 failed invalid readings a minute apart: as the index, _ for none
 //	load 1m 0.9~x3                   the same, and 2 of 5 pods gave no answer
+//	load 1m 1,2x30                   two values in turn, 60 readings
 //	work 1m 320x3 960x3              the same, as work shared by the ready pods
 //	average 4                        each reading is the mean of so many
 //	also 0.5..0.8 0.9x3 _x2          a second load, read at the same times, each as the index
@@ -91,6 +94,8 @@ func (w *world) directive(verb string, args []string) (err error) {
 		l.Total = true
 	case "objective":
 		w.policy.Objective = &Objective{Wait: a.duration(), Percentile: a.float(a.next())}
+	case "week":
+		w.remember(a)
 	case "step":
 		up, down, _ := strings.Cut(a.next(), "/")
 		w.policy.Step = &FixedStep{Up: int32(a.float(up)), Down: int32(a.float(down))}
@@ -146,6 +151,26 @@ func (w *world) directive(verb string, args []string) (err error) {
 		return errors.New("no such directive")
 	}
 	return a.done()
+}
+
+// remember reads what weeks before the epoch taught.
+func (w *world) remember(a *arguments) {
+	p := Profile{Began: epoch.Add(-4 * week)}
+	for a.err == nil && len(p.Needs) < SlotsADay {
+		need, times, _ := strings.Cut(a.next(), "x")
+		p.Needs = append(p.Needs, slices.Repeat([]float64{a.float(need)}, int(a.float(times)))...)
+	}
+	p.Needs = slices.Repeat(p.Needs, 7)
+	a.word("off")
+	off, waiting, _ := strings.Cut(a.next(), "/")
+	p.Ever = Score{Rises: 10, Foretold: 100, Off: a.float(off), Waiting: a.float(waiting)}
+	w.policy.Objective.Zone = time.UTC
+	w.teach(Learned{Profile: p, Ordinary: NewStarts(slices.Repeat([]time.Duration{w.start}, 20))})
+}
+
+// teach lets the world begin with what was learned before it.
+func (w *world) teach(l Learned) {
+	w.history.Learned, w.taught = l, l.Ordinary.Seen+l.Elastic.Seen
 }
 
 // fallback reads the rule for one state.
@@ -266,21 +291,28 @@ func (a *arguments) samples() (out []sample) {
 		if many {
 			n = int(a.float(times))
 		}
-		var s sample
-		word, s.partial = strings.CutSuffix(word, "~")
-		switch word {
-		case "_":
-			s.problem = Stale
-		case "failed":
-			s.problem = Failed
-		case "invalid":
-			s.problem = Invalid
-		default:
-			s.value = a.float(word)
+		var turns []sample
+		for word := range strings.SplitSeq(word, ",") {
+			turns = append(turns, a.sample(word))
 		}
-		out = append(out, slices.Repeat([]sample{s}, n)...)
+		out = append(out, slices.Repeat(turns, n)...)
 	}
 	return out
+}
+
+func (a *arguments) sample(word string) (s sample) {
+	word, s.partial = strings.CutSuffix(word, "~")
+	switch word {
+	case "_":
+		s.problem = Stale
+	case "failed":
+		s.problem = Failed
+	case "invalid":
+		s.problem = Invalid
+	default:
+		s.value = a.float(word)
+	}
+	return s
 }
 
 func (a *arguments) event() event {

@@ -25,6 +25,7 @@ type world struct {
 	pods     []Pod
 	start    time.Duration // from creation to ready; negative: never
 	born     int
+	taught   int // starts that were learned from before
 	events   []event
 	blocked  string
 	average  int // how many values make one reading; 0 is one
