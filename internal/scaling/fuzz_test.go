@@ -101,22 +101,28 @@ func randomWorld(r *rapid.T) *world {
 	return w
 }
 
-// foretell gives the world weeks before it, of which a profile says that the hours differ.
+// foretell gives the world weeks before it, of which a profile says that the hours differ, most often rightly.
 func (w *world) foretell(r *rapid.T) {
-	w.policy.Objective.Zone = rapid.SampledFrom([]*time.Location{nil, time.UTC, time.FixedZone("far", 13*3600+2700)}).Draw(r, "zone")
+	w.policy.Objective.Zone = rapid.SampledFrom([]*time.Location{time.UTC, time.FixedZone("odd", 27*60), nil}).Draw(r, "zone")
 	number := rapid.SampledFrom([]float64{-1, 0, 1, 3, 9.5, 40, 9999})
 	score := rapid.Custom(func(r *rapid.T) Score {
-		of := rapid.SampledFrom([]float64{0, 4, 5, 20, 100})
+		of := rapid.SampledFrom([]float64{100, 20, 5, 4, 0})
 		return Score{Rises: of.Draw(r, "rises"), Foretold: of.Draw(r, "foretold"), Off: of.Draw(r, "off"), Waiting: of.Draw(r, "waiting")}
 	})
-	l := Learned{Profile: Profile{
-		Began: epoch.AddDate(0, 0, -rapid.SampledFrom([]int{0, 13, 14, 60}).Draw(r, "days")),
+	p := Profile{
+		Began: epoch.AddDate(0, 0, -rapid.SampledFrom([]int{60, 60, 60, 14, 13, 0}).Draw(r, "days")),
 		Needs: slices.Repeat(rapid.SliceOfN(number, 4, 4).Draw(r, "needs"), SlotsAWeek/4),
-		Ever:  score.Draw(r, "ever"), Lately: score.Draw(r, "lately"),
-	}}
+		Ever:  Score{Rises: 20, Foretold: 100, Off: 4, Waiting: 100},
+		rise:  Rise{From: epoch, Until: epoch.Add(time.Hour), Replicas: rapid.SampledFrom([]int32{30, 99, 3, 0}).Draw(r, "rise")},
+	}
+	if p.Lately = p.Ever; rapid.IntRange(0, 2).Draw(r, "doubtful") == 0 {
+		p.Ever, p.Lately = score.Draw(r, "ever"), score.Draw(r, "lately")
+	}
 	took := time.Duration(rapid.SampledFrom([]int{1, 60, 600}).Draw(r, "took")) * time.Second
-	l.Ordinary = NewStarts(slices.Repeat([]time.Duration{took}, rapid.IntRange(8, 12).Draw(r, "starts")))
-	w.teach(l)
+	w.teach(Learned{Profile: p, Ordinary: NewStarts(slices.Repeat([]time.Duration{took}, rapid.IntRange(8, 12).Draw(r, "starts")))})
+	quiet := recalled("load", nil)
+	quiet.Past, quiet.now = []Stretch{{time.Minute, 1}}, glimpse{at: epoch.Add(-w.every)}
+	w.history.Workloads = []Workload{quiet}
 }
 
 // distrust gives the world an input, a range of values, and rules for what is not fresh.

@@ -233,7 +233,12 @@ func TestAProfileAndItsClock(t *testing.T) {
 		}
 	}
 	p := watched(Profile{}, monday, 1, func(time.Time) int32 { return 5 })
-	p = watched(p.seen(monday.Add(-50*week), 9), monday.Add(week), 1, func(time.Time) int32 { return 5 })
+	before := monday.Add(-50 * week)
+	p = p.seen(before, 9)
+	if says := p.doubt(before); says != "it has seen 0 of 14 days" {
+		t.Errorf("while a clock is behind: says %q", says)
+	}
+	p = watched(p, monday.Add(week), 1, func(time.Time) int32 { return 5 })
 	if got, _ := p.needs(20); got != 5 || p.doubt(monday.Add(2*week)) == "" {
 		t.Errorf("after a clock was set back: needs %v", got)
 	}
