@@ -54,12 +54,18 @@ func crowding(pods []Pod) map[string]int {
 }
 
 // byState compares by what comes before the deletion cost, and cannot be steered.
-func byState(a, b Pod) int {
-	return cmp.Or(
-		boolFirst(a.Node == "", b.Node == ""),
-		cmp.Compare(phaseRank(a.Phase), phaseRank(b.Phase)),
-		boolFirst(!a.Ready, !b.Ready),
-	)
+func byState(a, b Pod) int { return cmp.Compare(a.stateRank(), b.stateRank()) }
+
+// stateRank orders by assignment, then by phase, then by readiness.
+func (p *Pod) stateRank() int {
+	rank := 2 * phaseRank(p.Phase)
+	if p.Node != "" {
+		rank += 2 * phases
+	}
+	if p.Ready {
+		rank++
+	}
+	return rank
 }
 
 // byCost compares by the deletion cost and by what else is true of two pods whatever their age.
@@ -101,6 +107,9 @@ func magnitude(age time.Duration) int64 {
 	}
 	return int64(math.Log2(float64(age)))
 }
+
+// phases is how many ranks phaseRank tells apart.
+const phases = 3
 
 func phaseRank(p Phase) int {
 	switch p {

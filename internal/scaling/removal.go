@@ -57,6 +57,7 @@ func (in *input) sorted() []Pod {
 // before sorting: a thousand pods are compared ten thousand times.
 type place struct {
 	pod   *Pod
+	state int
 	class int
 	since time.Time // created, or last found unready
 }
@@ -72,9 +73,9 @@ func (in *input) chosenFirst() []Pod {
 			places = append(places, in.place(&in.Pods[i]))
 		}
 	}
-	slices.SortStableFunc(places, func(a, b place) int {
+	slices.SortFunc(places, func(a, b place) int {
 		return cmp.Or(
-			byState(*a.pod, *b.pod),
+			cmp.Compare(a.state, b.state),
 			cmp.Compare(a.class, b.class),
 			boolFirst(a.pod.Marked, b.pod.Marked),
 			boolFirst(a.pod.Busy != Working, b.pod.Busy != Working),
@@ -92,7 +93,7 @@ func (in *input) chosenFirst() []Pod {
 // place returns a pod's place. Unready pods go by how long they have not been ready, ready
 // ones by age: one that served for days may have failed a minute ago.
 func (in *input) place(p *Pod) place {
-	at := place{pod: p, class: in.class(*p), since: p.Created}
+	at := place{pod: p, state: p.stateRank(), class: in.class(*p), since: p.Created}
 	if !p.Ready {
 		at.since = later(p.Created, p.UnreadySince)
 	}
