@@ -49,7 +49,7 @@ func TestARestartKnowsYesterday(t *testing.T) {
 		t.Errorf("after a restart and two starts the status says %s, before it %s", after, before)
 	}
 
-	d.forget(t)
+	d.learns(t, "null")
 	b.isAskedAgain(t, 3)
 	b.reports("0.9")
 	d.reaches(t, 7)
@@ -67,11 +67,11 @@ func (d *deployment) learned(t testing.TB) string {
 	return got
 }
 
-// forget removes what was learned, as docs/learned.md says.
-func (d *deployment) forget(t testing.TB) {
+// learns puts JSON in the place of what was learned; null forgets it, as docs/learned.md says.
+func (d *deployment) learns(t testing.TB, what string) {
 	t.Helper()
-	_, err := d.cluster.Kubectl(t, "patch", "loadscaler", "webui", "-n", d.namespace, "--subresource=status", "--type=merge", "-p", `{"status": {"learned": null}}`)
-	if err != nil {
+	status := fmt.Sprintf(`{"status": {"learned": %s}}`, what)
+	if _, err := d.cluster.Kubectl(t, "patch", "loadscaler", "webui", "-n", d.namespace, "--subresource=status", "--type=merge", "-p", status); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -85,10 +85,7 @@ func TestNonsenseInThePlaceOfWhatWasLearned(t *testing.T) {
 	first := startController(t, d)
 	d.hasStatus(t, startsSeen, "3")
 	first.stop(t)
-	nonsense := `{"status": {"learned": {"startUp": {"newestAt": "2199-01-01T00:00:00Z", "ordinary": {"p50": "x", "took": "-3 ☃", "seen": 99}}, "objective": [{"load": "backend", "estimates": {"service": "NaN"}}]}}}`
-	if _, err := d.cluster.Kubectl(t, "patch", "loadscaler", "webui", "-n", d.namespace, "--subresource=status", "--type=merge", "-p", nonsense); err != nil {
-		t.Fatal(err)
-	}
+	d.learns(t, `{"startUp": {"newestAt": "2199-01-01T00:00:00Z", "ordinary": {"p50": "x", "took": "-3 ☃", "seen": 99}}, "objective": [{"load": "backend", "estimates": {"service": "NaN"}}]}`)
 	second := startController(t, d)
 	second.says(t, "status.learned.startUp.newestAt: expected a time that is past, got 2199-01-01T00:00:00Z")
 	b.reports("0.9")

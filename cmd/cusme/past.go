@@ -186,7 +186,7 @@ func (p *past) ticked(s subject, within span, stdin io.Reader) ([]simulate.Point
 	}
 	var notes []string
 	if foreign > 0 {
-		notes = append(notes, fmt.Sprintf("lines of %s that are no ticks were left out: %d", p.ticks, foreign))
+		notes = append(notes, fmt.Sprintf("Lines of %s that are no ticks were left out: %d.", p.ticks, foreign))
 	}
 	return t.points, notes, nil
 }

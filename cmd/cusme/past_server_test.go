@@ -51,7 +51,7 @@ func TestRealPrometheusIsADemand(t *testing.T) {
 	if n, want := count(t, trace), 2*7200/20; n < want-2 || n > want+2 || trace.Span != end.Sub(begin) || !trace.Begin.Equal(begin) {
 		t.Errorf("got %d requests in %s from %s, want %d in 2h from %s", n, trace.Span, trace.Begin, want, begin)
 	}
-	if got := strings.Join(notes, "; "); !strings.Contains(got, "for 10m15s of 2h0m0s there is no reading") {
+	if got := strings.Join(notes, "; "); !strings.Contains(got, "For 10m15s of 2h0m0s there is no reading") {
 		t.Errorf("noted: %s", got)
 	}
 	p.query = `sum by (instance) (cusme_load)`

@@ -88,7 +88,7 @@ func TestTicksAreADemand(t *testing.T) {
 	around.stdin = strings.NewReader("time=now level=INFO\n" + string(whole))
 	p = past{ticks: "-", service: time.Second, scaler: "shop/other", from: "2026-11-23T12:30:00Z", to: "2026-11-23T12:40:00Z"}
 	trace, notes, err = p.demand(t.Context(), pastOf(v1alpha1.Load{}), around)
-	if err != nil || trace.Span != 9*time.Minute || notes[0] != "lines of - that are no ticks were left out: 1" {
+	if err != nil || trace.Span != 9*time.Minute || notes[0] != "Lines of - that are no ticks were left out: 1." {
 		t.Errorf("of the other, from the standard input, 10 minutes of which the first has no value: got %s, %q, %v", trace.Span, notes, err)
 	}
 }
@@ -180,7 +180,7 @@ func TestPrometheusIsADemand(t *testing.T) {
 	if n, want := count(t, trace), 7*24*3600*2/20; n < want-1 || n > want+1 {
 		t.Errorf("got %d requests, want %d", n, want)
 	}
-	if got := strings.Join(notes, "; "); !strings.Contains(got, "for 10m15s of 168h0m0s there is no reading") {
+	if got := strings.Join(notes, "; "); !strings.Contains(got, "For 10m15s of 168h0m0s there is no reading") {
 		t.Errorf("noted: %s", got)
 	}
 	if parts := (7*24*3600/15)/stepsAtOnce + 1; len(a.asked) != 2*parts {

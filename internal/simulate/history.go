@@ -34,6 +34,9 @@ type Point struct {
 // mostPresent is how many requests a point may speak of: a hundred for each of a hundred thousand pods. A replay keeps its queue in memory.
 const mostPresent = 1e7
 
+// nearlyAll is the part of the pods at work from which on all are taken to be: a use of GPUs seldom reads 1 exactly.
+const nearlyAll = 0.98
+
 // A long gap is more than so many times the usual step between points.
 const longGap = 3
 
@@ -116,34 +119,43 @@ func (h LoadHistory) present(p Point) float64 {
 
 // working is how many pods worked on requests.
 func (h LoadHistory) working(p Point) float64 {
-	return min(h.present(p), float64(p.Ready)+float64(p.Leaving))
+	return min(h.present(p), h.capacity(p))
 }
+
+// capacity is how many requests pods can work on.
+func (h LoadHistory) capacity(p Point) float64 { return float64(p.Ready) + float64(p.Leaving) }
 
 // queued is how many requests waited.
 func (h LoadHistory) queued(p Point) float64 { return h.present(p) - h.working(p) }
 
 // Remarks says in sentences what the replayed demand leaves out or takes for granted.
 func (h LoadHistory) Remarks() []string {
-	out := []string{fmt.Sprintf("a load tells how much work there was, and not in which pieces: every request takes %s here, and what gave up or was turned away is not in it", h.Service)}
+	out := []string{fmt.Sprintf("A load tells how much work there was, and not in which pieces: every request takes %s here, and what gave up or was turned away is not in it.", h.Service)}
 	usual := h.usualStep()
-	var queued, missing time.Duration
+	var queued, missing, full time.Duration
 	for i, p := range h.Points[1:] {
 		step := p.At.Sub(h.Points[i].At)
 		if step > longGap*usual {
 			missing += step
 		}
-		if h.queued(p) > 0 {
+		switch {
+		case h.queued(p) > 0:
 			queued += step
+		case h.present(p) > 0 && h.present(p) >= nearlyAll*h.capacity(p):
+			full += step
 		}
 	}
 	if queued > 0 {
-		out = append(out, fmt.Sprintf("for %s of %s requests waited: they are replayed as work that was put off, and no more than that", rounded(queued), rounded(h.span())))
+		out = append(out, fmt.Sprintf("For %s of %s requests waited: they are replayed as work that was put off, and no more than that.", rounded(queued), rounded(h.span())))
+	}
+	if queued == 0 && full > 0 {
+		out = append(out, fmt.Sprintf("For %s of %s all pods were at work, and never did the load say that anybody waits: if it cannot, as the use of GPUs cannot, demand was higher than this.", rounded(full), rounded(h.span())))
 	}
 	if missing > 0 {
-		out = append(out, fmt.Sprintf("for %s of %s there is no reading: the load is taken to have gone straight from one end of each gap to the other", rounded(missing), rounded(h.span())))
+		out = append(out, fmt.Sprintf("For %s of %s there is no reading: the load is taken to have gone straight from one end of each gap to the other.", rounded(missing), rounded(h.span())))
 	}
 	if usual > h.Service {
-		out = append(out, fmt.Sprintf("points are %s apart, which is longer than a request takes: what came and went between two of them is not in it", usual))
+		out = append(out, fmt.Sprintf("Points are %s apart, which is longer than a request takes: what came and went between two of them is not in it.", usual))
 	}
 	return out
 }

@@ -145,15 +145,19 @@ func TestRemarks(t *testing.T) {
 	}
 	want := []string{
 		"every request takes 30s here",
-		"for 1m0s of 1h2m0s requests waited",
-		"for 58m0s of 1h2m0s there is no reading",
-		"points are 1m0s apart, which is longer than a request takes",
+		"For 1m0s of 1h2m0s requests waited",
+		"For 58m0s of 1h2m0s there is no reading",
+		"Points are 1m0s apart, which is longer than a request takes",
 	}
 	got := h.Remarks()
 	for i := range want {
 		if len(got) != len(want) || !strings.Contains(got[i], want[i]) {
 			t.Fatalf("got %q, want of them %q", got, want)
 		}
+	}
+	h.Points[2].Load = 0.99
+	if got := h.Remarks(); len(got) != len(want) || !strings.Contains(got[1], "For 1m0s of 1h2m0s all pods were at work, and never") {
+		t.Errorf("of a load at its ceiling: %q", got)
 	}
 	h.Points, h.Service = h.Points[:2], time.Hour
 	if got := h.Remarks(); len(got) != 1 {
