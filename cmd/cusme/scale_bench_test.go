@@ -1,16 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"os"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -202,31 +196,6 @@ func (c *crowd) measure(b *testing.B, kubeconfig string, flags ...string) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// installed is the environment that cusme is installed with.
-func installed(b *testing.B) []string {
-	b.Helper()
-	manifest, err := os.ReadFile("../../config/deployment.yaml")
-	if err != nil {
-		b.Fatal(err)
-	}
-	limit := regexp.MustCompile(`GOMEMLIMIT, value: (\w+)`).FindSubmatch(manifest)
-	if limit == nil {
-		b.Fatal("config/deployment.yaml sets no GOMEMLIMIT")
-	}
-	return []string{"GOMEMLIMIT=" + string(limit[1])}
-}
-
-// scrape reads the metrics now and then, as Prometheus does.
-func scrape(ctx context.Context, url string, every time.Duration) {
-	for ctx.Err() == nil {
-		if answer, err := http.Get(url); err == nil { // before the start there is none
-			_, _ = io.Copy(io.Discard, answer.Body)
-			_ = answer.Body.Close()
-		}
-		time.Sleep(every)
-	}
-}
-
 // settle waits until every LoadScaler has its status, and for one interval more.
 func (c *crowd) settle(b *testing.B) time.Duration {
 	began := time.Now()
@@ -350,41 +319,6 @@ func (c *crowd) count(sick string) int {
 		}
 	}
 	return n
-}
-
-// processor is the time that cusme has spent on processors.
-func (c *crowd) processor(b *testing.B) time.Duration {
-	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.cusme.Process.Pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	_, after, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(after) // from the state on, which is field 3 in proc(5)
-	var ticks int64
-	for _, f := range fields[14-3 : 16-3] {
-		n, err := strconv.ParseInt(f, 10, 64)
-		if err != nil {
-			b.Fatal(err)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * time.Second / 100 // Linux counts in hundredths on every architecture that Go knows
-}
-
-// memory reads a size of cusme's from its status, in MiB.
-func (c *crowd) memory(b *testing.B, name string) int {
-	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cusme.Process.Pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	_, after, _ := strings.Cut(string(text), name+":")
-	kib, err := strconv.Atoi(strings.Fields(after)[0])
-	if err != nil {
-		b.Fatal(err)
-	}
-	return kib >> 10
 }
 
 // at returns a quantile of sorted durations, the nearest from above.
