@@ -118,7 +118,7 @@ func (in *input) meet(l Load, v Verdict) (int32, string) {
 		w.now.here = max(w.now.here, in.glimpse(l, w, v.Reading).here)
 	}
 	says := in.describe(l, v, w)
-	if w.Frozen >= isFrozen {
+	if w.frozen() {
 		return n, says + ", but it has not changed while requests came and went: it may be frozen, and moves nothing"
 	}
 	if n == 0 && w.now.here == 0 && highest(w.Past) == 0 {

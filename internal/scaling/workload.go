@@ -21,6 +21,8 @@ type Workload struct {
 	Active time.Time
 	// Frozen is the evidence that the load does not change although requests come and go: minus the logarithm of how likely that is.
 	Frozen float64
+	// before is what was known when the load last changed; nil when that is this. What came since is dropped if the load was frozen.
+	before *Workload
 	// now is what the newest reading showed.
 	now glimpse
 	// usual is the mean demand, over the time known or some hours.
@@ -72,16 +74,26 @@ const (
 	isFrozen = 7
 )
 
-// after returns what is known after one more reading.
+// after returns what is known after one more reading. Of a load that is frozen that is what was known when it last changed:
+// to the rest there is no more than to an outage.
 func (w Workload) after(g glimpse, o Objective, start time.Duration) Workload {
+	if w.frozen() && g.value == w.now.value {
+		w.now = g
+		return w
+	}
+	if w.frozen() {
+		w = *w.before
+	}
 	gap := g.at.Sub(w.now.at)
 	if w.now.at.IsZero() || gap > outage || gap < -outage {
 		return w.anew(g)
 	}
 	was, seconds := w.now, gap.Seconds()
+	if w = w.doubts(g, seconds); w.frozen() {
+		return w
+	}
 	pods := (was.ready+g.ready)/2 + max(was.leaving, g.leaving)
 	w.Service = w.Service.seen(was.all, g.all, pods, seconds)
-	w.Frozen = w.freezes(was, g, seconds)
 	demand := max(0, (was.busy()+g.busy())/2+w.service()*(g.all-was.all)/seconds)
 	s := Stretch{gap, demand}
 	w.bursts = w.bursts.after(surge{at: g.at, took: gap, demand: min(demand, g.all), replayed: highest(w.Past), tooLate: w.late > w.usual*(1-o.Percentile/100)}, start)
@@ -99,9 +111,9 @@ func (w Workload) isNews(r Reading) bool {
 // anew begins again after an outage, or when the clock was set back: what was before says nothing about now.
 func (w Workload) anew(g glimpse) Workload {
 	if g.at.Before(w.now.at) {
-		w.Active, w.bursts = time.Time{}, bursts{longer: w.longer}
+		w.bursts = bursts{longer: w.longer}
 	}
-	w.Past, w.Frozen, w.now = nil, 0, g
+	w.Past, w.Active, w.Frozen, w.before, w.now = nil, time.Time{}, 0, nil, g
 	return w.active(g)
 }
 
@@ -114,6 +126,27 @@ func (w Workload) active(g glimpse) Workload {
 
 // service is the service time in seconds.
 func (w Workload) service() float64 { return w.Service.Typical().Seconds() }
+
+// doubts returns what is known in view of the evidence that the load is stuck.
+func (w Workload) doubts(g glimpse, seconds float64) Workload {
+	known := w
+	w.Frozen = w.freezes(w.now, g, seconds)
+	switch {
+	case w.Frozen == 0:
+		w.before = nil
+	case w.before == nil:
+		w.before = &known
+	}
+	if w.frozen() {
+		frozen := *w.before
+		frozen.before, frozen.Frozen, frozen.now = w.before, w.Frozen, g
+		return frozen
+	}
+	return w
+}
+
+// frozen reports whether the load is believed to be stuck.
+func (w Workload) frozen() bool { return w.Frozen >= isFrozen }
 
 // freezes adds to the evidence that the load is stuck. That a number of requests
 // comes out the same has the probability 1/√(1+4πv) or so, with the variance v
