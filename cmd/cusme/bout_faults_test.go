@@ -16,9 +16,12 @@ type trial struct {
 	policy func(simulate.Contender, []simulate.Span) simulate.Contender
 }
 
+// held is the trial that all others are compared with.
+const held = "holding meanwhile"
+
 var trials = []trial{
 	{name: "no fault"},
-	{name: "holding meanwhile", policy: holding},
+	{name: held, policy: holding},
 	{name: "missing", faults: func(noons []simulate.Span) simulate.Faults { return simulate.Faults{Missing: noons} }},
 	{name: "frozen", faults: func(noons []simulate.Span) simulate.Faults { return simulate.Faults{Frozen: noons} }},
 	{name: "not a number", faults: func(noons []simulate.Span) simulate.Faults { return simulate.Faults{Broken: noons} }},

@@ -134,20 +134,25 @@ func killed(a arena, c simulate.Contender) bout {
 	return bout{arena: a, Contender: c}
 }
 
-// Another seed moves ratios by 2 %. A frozen index is believed until it is noticed, so that it is somewhat worse: by up
-// to 4 % of the bill, and 2 in a thousand requests.
+// The mean of three seeds, as one alone moves ratios by 2 %, and the share that waited too long by 1 in a thousand.
 func TestFaultsAreAsGoodAsHolding(t *testing.T) {
-	bouts := trialsOf(arenaNamed(t, arenasFor(t), "web_nasa_july"), cusmeOf(t, "objective"))
+	const seeds = 3
+	var bouts []bout
+	for seed := range uint64(seeds) {
+		a := arenaNamed(t, arenasFor(t), "web_nasa_july")
+		a.world.Seed = seed + 1
+		bouts = append(bouts, trialsOf(a, cusmeOf(t, "objective"))...)
+	}
 	fight(t, bouts)
-	held := bouts[1]
+	ratio, over := map[string]float64{}, map[string]float64{}
 	for _, b := range bouts {
-		t.Logf("%s: %s, %.2f %% waited too long, %d started", b.Contender.Name, b.cell(), 100*b.Waits.Over, b.Started)
-		dearer, over := 1.02, 0.001
-		if b.Contender.Name == "frozen" {
-			dearer, over = 1.04, 0.002
-		}
-		if b.Ratio() > held.Ratio()*dearer || b.Waits.Over > held.Waits.Over+over {
-			t.Errorf("%s: expected what holding comes to, %s and %.2f %% that waited too long", b.Contender.Name, held.cell(), 100*held.Waits.Over)
+		t.Logf("%s, seed %d: %s, %.2f %% waited too long, %d started", b.Contender.Name, b.world.Seed, b.cell(), 100*b.Waits.Over, b.Started)
+		ratio[b.Contender.Name] += b.Ratio() / seeds
+		over[b.Contender.Name] += b.Waits.Over / seeds
+	}
+	for name := range ratio {
+		if ratio[name] > 1.02*ratio[held] || over[name] > over[held]+0.001 {
+			t.Errorf("%s: expected what holding comes to, a ratio of %.3f and %.2f %% that waited too long; got %.3f and %.2f %%", name, ratio[held], 100*over[held], ratio[name], 100*over[name])
 		}
 	}
 }

@@ -119,7 +119,7 @@ func (in *input) meet(l Load, v Verdict) (int32, string) {
 	}
 	says := in.describe(l, v, w)
 	if w.frozen() {
-		return n, says + ", but it has not changed while requests came and went: it may be frozen, and moves nothing"
+		return in.asBefore(w, says+", but it has not changed while requests came and went: it may be frozen")
 	}
 	if n == 0 && w.now.here == 0 && highest(w.Past) == 0 {
 		return 0, says + ": there is nothing to do"
@@ -145,6 +145,14 @@ func (in *input) meet(l Load, v Verdict) (int32, string) {
 		why += fmt.Sprintf("; made up for: %s", count(gap, "pod that cannot be counted on", "pods that cannot be counted on"))
 	}
 	return up, why
+}
+
+// asBefore holds what there was when the load last changed: pods that were let go since went by a number that was none.
+func (in *input) asBefore(w Workload, why string) (int32, string) {
+	if was := int32(w.before[0].now.ready); was > in.Replicas {
+		return was, fmt.Sprintf("%s, and when it last changed %s ready", why, count(was, "pod was", "pods were"))
+	}
+	return in.Replicas, why + ", and moves nothing"
 }
 
 // letGo is the way down to fewer replicas: not before demand has been seen for as long as it is to be replayed.

@@ -21,8 +21,9 @@ type Workload struct {
 	Active time.Time
 	// Frozen is the evidence that the load does not change although requests come and go: minus the logarithm of how likely that is.
 	Frozen float64
-	// before is what was known when the load last changed; nil when that is this. What came since is dropped if the load was frozen.
-	before *Workload
+	// before is what was known when the load last changed, one; none when that is this. What came since is dropped if the load
+	// was frozen.
+	before []Workload
 	// now is what the newest reading showed.
 	now glimpse
 	// usual is the mean demand, over the time known or some hours.
@@ -82,7 +83,7 @@ func (w Workload) after(g glimpse, o Objective, start time.Duration) Workload {
 		return w
 	}
 	if w.frozen() {
-		w = *w.before
+		w = w.before[0]
 	}
 	gap := g.at.Sub(w.now.at)
 	if w.now.at.IsZero() || gap > outage || gap < -outage {
@@ -135,10 +136,10 @@ func (w Workload) doubts(g glimpse, seconds float64) Workload {
 	case w.Frozen == 0:
 		w.before = nil
 	case w.before == nil:
-		w.before = &known
+		w.before = []Workload{known}
 	}
 	if w.frozen() {
-		frozen := *w.before
+		frozen := w.before[0]
 		frozen.before, frozen.Frozen, frozen.now = w.before, w.Frozen, g
 		return frozen
 	}
@@ -148,18 +149,17 @@ func (w Workload) doubts(g glimpse, seconds float64) Workload {
 // frozen reports whether the load is believed to be stuck.
 func (w Workload) frozen() bool { return w.Frozen >= isFrozen }
 
-// freezes adds to the evidence that the load is stuck. That a number of requests
-// comes out the same has the probability 1/√(1+4πv) or so, with the variance v
-// of its ups and downs; with long requests it often does.
+// freezes adds to the evidence that the load is stuck. Where v requests are done between two readings, and as many come, their
+// number comes out the same with the probability e^(-2v)·I₀(2v): about e^(-2v) of few, and 1/√(1+4πv) of many.
 func (w Workload) freezes(was, g glimpse, seconds float64) float64 {
 	if g.value != was.value || g.value == 0 {
 		return 0
 	}
-	if g.ready != was.ready {
-		return w.Frozen + isFrozen // A ratio to other pods would be another one.
+	if g.all != was.all {
+		return w.Frozen + isFrozen/2 // A ratio to other pods would hardly ever be the same.
 	}
 	v := was.busy() * (1 - math.Exp(-seconds/w.service()))
-	return w.Frozen + math.Log1p(4*math.Pi*v)/2
+	return w.Frozen + min(2*v, math.Log1p(4*math.Pi*v)/2)
 }
 
 // learns steers the slack by what the last reading's requests met. What no slack would have mended teaches nothing: waits
