@@ -33,7 +33,7 @@ func forecast(in *input, want int32) (int32, string) {
 // unclear names a load that does not tell how much there is to do; empty when all tell.
 func (in *input) unclear() string {
 	for i, l := range in.Policy.Loads {
-		if w, v := in.workload(l.Name), in.loads[i]; !l.Input && (v.State != Fresh || v.Partial != "" || len(w.Past) == 0 || w.Frozen >= isFrozen) {
+		if w, v := in.workload(l.Name), in.loads[i]; !l.Input && (v.State != Fresh || v.Partial != "" || len(w.Past) == 0 || w.frozen()) {
 			return l.Name + " does not tell enough now"
 		}
 	}

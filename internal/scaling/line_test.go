@@ -127,7 +127,7 @@ func TestFrozenIsToldFromSteady(t *testing.T) {
 		for range c.readings {
 			w.Frozen = w.freezes(g, g, 15)
 		}
-		if got := w.Frozen >= isFrozen; got != c.frozen {
+		if got := w.frozen(); got != c.frozen {
 			t.Errorf("%v busy with requests of %s, %d readings alike: frozen %t, want %t (evidence %v)", c.busy, c.service, c.readings, got, c.frozen, w.Frozen)
 		}
 	}

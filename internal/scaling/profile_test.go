@@ -152,7 +152,7 @@ func TestNothingIsForetoldInTheDark(t *testing.T) {
 		"no starts known": func(_ *Observation, _ *Policy, h *History) { h.Learned.Ordinary = Starts{} },
 		"no reading":      func(o *Observation, _ *Policy, _ *History) { o.Readings = nil },
 		"a partial one":   func(o *Observation, _ *Policy, _ *History) { o.Readings[0].Partial = "1 pod gave no answer" },
-		"a frozen one":    func(_ *Observation, _ *Policy, h *History) { h.Workloads[0].Frozen = isFrozen },
+		"a frozen one":    func(_ *Observation, _ *Policy, h *History) { h.Workloads[0].before, h.Workloads[0].Frozen = slices.Clone(h.Workloads), isFrozen },
 		"nothing known":   func(_ *Observation, _ *Policy, h *History) { h.Learned.Profile = Profile{} },
 	} {
 		o, p, h := known(monday.Add(8*time.Hour+56*time.Minute), Score{Rises: 6, Foretold: 100, Off: 20, Waiting: 70})

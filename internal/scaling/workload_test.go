@@ -8,7 +8,7 @@ import (
 
 // A ratio that is stuck says that demand grows with the pods. None of that stays.
 func TestWhatIsFrozenTeachesNothing(t *testing.T) {
-	o, start, at := Objective{30 * time.Second, 95}, time.Minute, epoch
+	o, start, at := Objective{Wait: 30 * time.Second, Percentile: 95}, time.Minute, epoch
 	see := func(w Workload, value, ready float64) Workload {
 		at = at.Add(15 * time.Second)
 		return w.after(glimpse{at: at, value: value, all: value * ready, here: value * ready, ready: ready}, o, start)
@@ -41,7 +41,7 @@ func TestSteadyIsNotFrozen(t *testing.T) {
 	w, at := Workload{Service: newServiceTime(time.Hour)}, epoch
 	for i := range 240 {
 		at = at.Add(15 * time.Second)
-		w = w.after(glimpse{at: at, value: 2, all: 2, here: 2, ready: float64(1 + i)}, Objective{30 * time.Second, 95}, time.Minute)
+		w = w.after(glimpse{at: at, value: 2, all: 2, here: 2, ready: float64(1 + i)}, Objective{Wait: 30 * time.Second, Percentile: 95}, time.Minute)
 	}
 	if w.frozen() {
 		t.Errorf("2 jobs of an hour for an hour are told frozen, by evidence of %v", w.Frozen)
