@@ -85,7 +85,7 @@ func openDecider(file string) (*decider, error) {
 	}
 	s, err := scalerFile{path: file, namespace: "default"}.only()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("-f: %w", err)
 	}
 	policy, err := controller.PolicyOf(s.Spec)
 	if err != nil {

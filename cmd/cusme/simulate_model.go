@@ -42,7 +42,7 @@ func (m *worldFlags) flags(f *pflag.FlagSet) {
 	f.BoolVar(&m.drain, "drain", false, "pods that are removed finish their request, for however long")
 	f.DurationVar(&m.grace, "grace", 30*time.Second, "how long pods that are removed may go on; then their request starts anew elsewhere")
 	f.BoolVar(&m.busy, "busy", false, "pods say whether they are busy; default whether the LoadScaler asks")
-	f.DurationVar(&m.limit, "limit", 30*time.Second, "a wait beyond it is too long; default the LoadScaler's objective, else 30s")
+	f.DurationVar(&m.limit, "limit", 30*time.Second, "a wait beyond it is too long; default the first LoadScaler's objective, else 30s")
 	f.DurationVar(&m.interval, "interval", 0, "time between two readings; default the LoadScaler's")
 	f.Int32Var(&m.warm, "warm", 1, "pods ready at the beginning; default the LoadScaler's minReplicas")
 	f.Uint64Var(&m.seed, "seed", 1, "draws start-up times and what a trace leaves open")

@@ -22,7 +22,8 @@ type candidate struct {
 	policy scaling.Policy // of the one load
 }
 
-// contenders returns what --policies names, each in its world. The others live in that of the first LoadScaler.
+// contenders returns what --policies names, each in its world. The others live in that of the first LoadScaler; the
+// same wait is too long for all, as they stand in one table.
 func (r *rehearsal) contenders(candidates []candidate) ([]entry, error) {
 	first := candidates[0]
 	world := r.model.world(first.spec, first.policy)
@@ -33,6 +34,7 @@ func (r *rehearsal) contenders(candidates []candidate) ([]entry, error) {
 				own := simulate.Cusme(c.name, c.policy)
 				own.Every = controller.IntervalOf(c.spec)
 				e := entry{Contender: own, world: r.model.world(c.spec, c.policy)}
+				e.world.Limit = world.Limit
 				if c.policy.Objective == nil {
 					e.low, e.high = c.policy.Loads[0].Low, c.policy.Loads[0].High
 				}

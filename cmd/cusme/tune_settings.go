@@ -124,7 +124,10 @@ func withObjective(own *v1alpha1.LoadScalerSpec, wish scaling.Objective, times f
 	spec := own.DeepCopy()
 	wait := time.Duration(times * float64(wish.Wait)).Round(time.Second)
 	wait = min(max(wait, time.Second), 24*time.Hour)
-	spec.Objective = &v1alpha1.Objective{Wait: metav1.Duration{Duration: wait}, Percentile: ptr.To(int32(wish.Percentile))}
+	if spec.Objective == nil {
+		spec.Objective = &v1alpha1.Objective{}
+	}
+	spec.Objective.Wait, spec.Objective.Percentile = metav1.Duration{Duration: wait}, ptr.To(int32(wish.Percentile))
 	spec.Step = nil
 	for i := range spec.Loads {
 		spec.Loads[i].Low, spec.Loads[i].High, spec.Loads[i].Target = nil, nil, nil

@@ -63,6 +63,7 @@ func TestKnobsThatAreTurned(t *testing.T) {
 	slower := func(s setting) bool { return s.every() == time.Minute }
 	faster := func(s setting) bool { return s.every() == 5*time.Second }
 	unscheduled := func(s setting) bool { return len(s.policy.Schedules) == 0 }
+	foretold := func(s setting) bool { return s.policy.Objective != nil && s.policy.Objective.Zone != nil }
 	stepped := func(s setting) bool { return s.policy.Step != nil && s.policy.Objective != nil }
 	for _, c := range []struct {
 		name, spec string
@@ -70,6 +71,7 @@ func TestKnobsThatAreTurned(t *testing.T) {
 	}{
 		{"objectives beside a band", "  loads: [{name: a, http: {url: 'http://x/', value: body.a}}]", has(objective)},
 		{"bands beside an objective", "  loads: [{name: a, http: {url: 'http://x/', value: body.a}}]\n  objective: {wait: 10s}", has(band)},
+		{"no forecast where the file wants none", "  loads: [{name: a, push: {}}]\n  objective: {wait: 10s, forecast: Disabled}", no(foretold)},
 		{"never fewer replicas than the file's", "  loads: [{name: a, http: {url: 'http://x/', value: body.a}}]", no(lower)},
 		{"as many as there is work on average", "  loads: [{name: a, http: {url: 'http://x/', value: body.a}}]", has(higher)},
 		{"the interval", "  loads: [{name: a, http: {url: 'http://x/', value: body.a}}]", has(slower)},
