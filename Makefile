@@ -89,6 +89,9 @@ assets: ## Fetch what pages are made of beside our own script; needs npm
 # Each is the top of a page that cusme simulate writes of the day that is built in.
 PICTURE := chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=5000
 POLICIES := cmd/cusme/testdata/policies
+# An office, busy from 9 to 18 on fifteen days, and the seconds from 8:30 to 10:30 of the last.
+OFFICE := BEGIN { print "t_s,arrivals,service_s_mean"; for (h = 0; h < 360; h++) print h * 3600 "," (h % 24 >= 9 && h % 24 < 18 ? 1080 : 90) ",40" }
+NINE := [1240200, 1247400]
 
 .PHONY: pictures
 pictures: build ## Draw the pictures of the docs; needs chromium
@@ -97,6 +100,11 @@ pictures: build ## Draw the pictures of the docs; needs chromium
 		bin/cusme simulate -f $(POLICIES)/bands.yaml -f $(POLICIES)/objective.yaml --policies cusme,original --report $$dir/policies.html && \
 		$(PICTURE) --window-size=1200,1560 --screenshot=docs/pictures/simulate.png file://$$dir/page.html && \
 		$(PICTURE) --window-size=1200,1115 --screenshot=docs/pictures/policies.png file://$$dir/policies.html && rm -r $$dir
+	dir=$$(mktemp -d) && awk '$(OFFICE)' > $$dir/office.csv && \
+		sed 's/name: objective/name: without-forecast/; s/percentile: 95/forecast: Disabled/' $(POLICIES)/objective.yaml > $$dir/without.yaml && \
+		bin/cusme simulate -f $(POLICIES)/objective.yaml -f $$dir/without.yaml --policies cusme --startup 5m,6m --trace $$dir/office.csv --report $$dir/page.html && \
+		sed -i 's|<meta http-equiv="Content-Security-Policy"[^>]*>||; s|</body>|<script>setTimeout(() => page.panels.zoom($(NINE)), 1000)</script></body>|' $$dir/page.html && \
+		$(PICTURE) --window-size=1200,1250 --screenshot=docs/pictures/forecast.png file://$$dir/page.html && rm -r $$dir
 
 .PHONY: scenarios
 scenarios: ## Rewrite the lower halves of the scenarios; read the diff

@@ -126,7 +126,7 @@ func brokenForecasts(w *world, o Observation, d Decision) (broken []string) {
 		promise("a forecast acts where it is wanted", w.policy.Objective != nil && w.policy.Objective.Zone != nil)
 		promise("a forecast is of two weeks or more", !o.Now.Before(p.Began.AddDate(0, 0, 14)))
 		promise("a forecast was often tried", p.Ever.Rises > 4)
-		promise("a forecast was better than none", 2*p.Ever.Off <= p.Ever.Waiting && p.Lately.Off <= p.Lately.Waiting)
+		promise("a forecast was better than none", 3*p.Ever.Off <= 2*p.Ever.Waiting && p.Lately.Off <= p.Lately.Waiting)
 		promise("a forecast does not act in the dark", !slices.ContainsFunc(d.Loads, func(v Verdict) bool { return !v.Input && (v.State != Fresh || v.Partial != "") }))
 	}
 	return broken

@@ -54,7 +54,7 @@ const (
 	// halfEver and halfLately are after how long a rise counts half.
 	halfEver, halfLately = 4 * week, 24 * time.Hour
 	// trusted profiles are of provenAfter or more, have foretold provenRises, and were off by provenBy of what the load alone was, or less.
-	provenAfter, provenRises, provenBy = 2 * week, 5, 0.5
+	provenAfter, provenRises, provenBy = 2 * week, 5, 2.0 / 3
 )
 
 // fade returns the score when a slot more was watched.
