@@ -30,7 +30,7 @@ func newProgress(w io.Writer, parts int) *progress {
 		return p
 	}
 	p.bar = progressbar.NewOptions(whole*parts, progressbar.OptionSetWriter(w), progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetWidth(40), progressbar.OptionSetDescription("replaying"), progressbar.OptionSetElapsedTime(false))
+		progressbar.OptionSetWidth(40), progressbar.OptionSetDescription("replaying"), progressbar.OptionSetElapsedTime(false), progressbar.OptionSetPredictTime(false))
 	p.ended.Go(p.show)
 	return p
 }

@@ -74,8 +74,8 @@ func newTune(getenv func(string) string) *cobra.Command {
 func (t *tuner) flags(f *pflag.FlagSet) {
 	f.StringVarP(&t.file, "file", "f", "", "`file` with one LoadScaler; - is the standard input")
 	f.StringVar(&t.trace, "trace", "", "`file` of requests; default a synthetic day")
-	f.DurationVar(&t.wait, "wait", 30*time.Second, "how long requests may wait; default the LoadScaler's objective, else 30s")
-	f.Int32Var(&t.percentile, "percentile", 95, "how many of 100 requests are to wait no longer; default the LoadScaler's objective, else 95")
+	f.DurationVar(&t.wait, "wait", 30*time.Second, "how long requests may wait; that of the LoadScaler's objective, where it has one")
+	f.Int32Var(&t.percentile, "percentile", 95, "how many of 100 requests are to wait no longer; that of the LoadScaler's objective, where it has one")
 	f.Float64Var(&t.holdOut, "hold-out", 0.3, "`share` of the history, its last, that the search does not see")
 	t.shared(f)
 	_, _ = f.MarkHidden("limit"), f.MarkHidden("interval") // --wait is the one, and the other is searched
@@ -114,6 +114,8 @@ type task struct {
 	present candidate
 	wish    scaling.Objective
 	trace   simulate.Trace
+	// inferred says that the trace was worked out from a load, which does not tell in which pieces the work came.
+	inferred bool
 	// block is how long a part of the trace is that is looked at by itself, and cut how many of them are searched on.
 	block time.Duration
 	cut   int
@@ -196,6 +198,7 @@ func (t *tuner) history(ctx context.Context, to *task) error {
 	var err error
 	switch {
 	case t.past.given():
+		to.inferred = true
 		to.trace, to.notes, err = t.past.demand(ctx, to.present.subject, t.surroundings)
 	case t.trace != "":
 		to.trace, err = simulate.ReadTrace(t.trace)

@@ -197,6 +197,9 @@ func (t task) sure(f found) sureness {
 	case span < 7*day:
 		doubt("fair", "the history is shorter than a week: weekdays that are not in it are not judged")
 	}
+	if t.inferred {
+		doubt("fair", "the requests are worked out from a load: they may have come in sharper bursts")
+	}
 	if !f.choice.Meets {
 		doubt("low", "no setting met the wish on both parts")
 	}

@@ -225,6 +225,7 @@ func TestHowSure(t *testing.T) {
 		why   int
 	}{
 		{"two weeks, and nothing against it", 14 * day, judged(true, worlds, 0.05), "high", 0},
+		{"two weeks of a load", 14 * day, judged(true, worlds, 0.05), "fair", 1},
 		{"a day", day, judged(true, worlds, 0.05), "fair", 1},
 		{"an hour", time.Hour, judged(true, worlds, 0.05), "low", 1},
 		{"missed in a world", 14 * day, judged(true, worlds-1, 0.05), "fair", 1},
@@ -234,6 +235,7 @@ func TestHowSure(t *testing.T) {
 		{"not met, on an hour, in no world", time.Hour, judged(false, 0, 1), "low", 4},
 	} {
 		task := task{trace: simulate.Trace{Span: c.span}, wish: scaling.Objective{Wait: 30 * time.Second, Percentile: 95}}
+		task.inferred = c.name == "two weeks of a load"
 		if s := task.sure(c.found); s.Level != c.level || len(s.Because) != c.why {
 			t.Errorf("%s: got %+v, expected %s for %d reasons", c.name, s, c.level, c.why)
 		}
