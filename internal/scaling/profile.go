@@ -126,6 +126,9 @@ func (p Profile) seen(at time.Time, need int32) Profile {
 
 // closed takes in the slot that is over. Seen for less than half of it, it says nothing.
 func (p Profile) closed() Profile {
+	if p.at.IsZero() {
+		return p // It was kept over a restart, and not looked at yet.
+	}
 	p.Ever, p.Lately = p.Ever.fade(halfEver), p.Lately.fade(halfLately)
 	if p.took < SlotLength/2 {
 		return p

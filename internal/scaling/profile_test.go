@@ -152,8 +152,10 @@ func TestNothingIsForetoldInTheDark(t *testing.T) {
 		"no starts known": func(_ *Observation, _ *Policy, h *History) { h.Learned.Ordinary = Starts{} },
 		"no reading":      func(o *Observation, _ *Policy, _ *History) { o.Readings = nil },
 		"a partial one":   func(o *Observation, _ *Policy, _ *History) { o.Readings[0].Partial = "1 pod gave no answer" },
-		"a frozen one":    func(_ *Observation, _ *Policy, h *History) { h.Workloads[0].before, h.Workloads[0].Frozen = slices.Clone(h.Workloads), isFrozen },
-		"nothing known":   func(_ *Observation, _ *Policy, h *History) { h.Learned.Profile = Profile{} },
+		"a frozen one": func(_ *Observation, _ *Policy, h *History) {
+			h.Workloads[0].before, h.Workloads[0].Frozen = slices.Clone(h.Workloads), isFrozen
+		},
+		"nothing known": func(_ *Observation, _ *Policy, h *History) { h.Learned.Profile = Profile{} },
 	} {
 		o, p, h := known(monday.Add(8*time.Hour+56*time.Minute), Score{Rises: 6, Foretold: 100, Off: 20, Waiting: 70})
 		spoil(&o, &p, &h)
@@ -193,6 +195,15 @@ func TestAForetoldRiseInTheDark(t *testing.T) {
 		if d.Replicas != c.want || !strings.HasPrefix(says, c.says) || c.says == "" && says != "" {
 			t.Errorf("%s: %d replicas, says %q, want %d and %q", name, d.Replicas, says, c.want, c.says)
 		}
+	}
+}
+
+// A restart makes nothing older.
+func TestAProfileThatWasKept(t *testing.T) {
+	kept := Score{Rises: 6, Foretold: 100, Off: 20, Waiting: 70}
+	p := Profile{Began: monday, Needs: slices.Repeat([]float64{2}, SlotsAWeek), Ever: kept, Lately: kept}.seen(monday.Add(3*week+9*time.Hour), 5)
+	if p.Ever != kept || p.Lately != kept {
+		t.Errorf("the scores are %+v and %+v, want %+v as before", p.Ever, p.Lately, kept)
 	}
 }
 
