@@ -57,6 +57,7 @@ const simulateExample = `  # a first look: a synthetic day, cusme beside HPA and
 type rehearsal struct {
 	files, traces, policies []string
 	load, namespace         string
+	begin                   beginning
 	model                   worldFlags
 	past                    past
 	parallel                int
@@ -75,7 +76,7 @@ func newSimulate(getenv func(string) string) *cobra.Command {
 		Example: simulateExample,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r.begin(cmd)
+			r.take(cmd)
 			return r.run(cmd.Context())
 		},
 	}
@@ -91,8 +92,8 @@ func newSimulate(getenv func(string) string) *cobra.Command {
 	return cmd
 }
 
-// begin takes what the command was called with.
-func (r *rehearsal) begin(cmd *cobra.Command) {
+// take notes what the command was called with.
+func (r *rehearsal) take(cmd *cobra.Command) {
 	r.connect(cmd)
 	r.model.given = cmd.Flags().Changed
 }
@@ -100,6 +101,7 @@ func (r *rehearsal) begin(cmd *cobra.Command) {
 // shared are the flags that cusme tune has too.
 func (r *rehearsal) shared(f *pflag.FlagSet) {
 	f.StringVar(&r.load, "load", "", "`name` of the load to go by, of a LoadScaler with several")
+	f.Var(&r.begin, "begin", "`time` at which t_s is 0, such as 2026-11-23T00:00:00Z, for schedules and for what is learned of the week; default a Monday, 00:00 UTC")
 	f.StringVarP(&r.namespace, "namespace", "n", "default", "namespace of LoadScalers that name none")
 	r.model.flags(f)
 	r.past.flags(f)
@@ -182,6 +184,8 @@ func (r *rehearsal) check() error {
 		return errors.New("--policies: expected one or more, such as cusme,hpa, got none")
 	case r.chart && r.output == "json":
 		return errors.New("--chart: goes with -o table only")
+	case r.past.given() && !r.begin.IsZero():
+		return errDated
 	case r.past.given() && len(r.traces) > 0:
 		return errors.New("--trace: with --ticks or --prometheus there are two demands: give one of them")
 	}
@@ -191,7 +195,7 @@ func (r *rehearsal) check() error {
 // demand returns the traces to replay.
 func (r *rehearsal) demand() ([]simulate.Trace, error) {
 	if len(r.traces) == 0 {
-		return []simulate.Trace{simulate.Day()}, nil
+		return r.dated(simulate.Day()), nil
 	}
 	var all []simulate.Trace
 	for _, path := range r.traces {
@@ -201,7 +205,20 @@ func (r *rehearsal) demand() ([]simulate.Trace, error) {
 		}
 		all = append(all, found...)
 	}
-	return all, nil
+	return r.dated(all...), nil
+}
+
+// errDated is about a beginning that is known already.
+var errDated = errors.New("--begin: is about --trace; --ticks and --prometheus know when they began")
+
+// dated are traces that begin when --begin says, if it does.
+func (r *rehearsal) dated(traces ...simulate.Trace) []simulate.Trace {
+	for i := range traces {
+		if !r.begin.IsZero() {
+			traces[i].Begin = r.begin.Time
+		}
+	}
+	return traces
 }
 
 // notes say what the figures rest on.

@@ -137,6 +137,28 @@ func (s *startUp) Set(text string) error {
 	return nil
 }
 
+// A beginning is --begin; zero unless given.
+type beginning struct{ time.Time }
+
+// String implements pflag.Value.
+func (b *beginning) String() string {
+	if b.IsZero() {
+		return ""
+	}
+	return b.Format(time.RFC3339)
+}
+
+// Type implements pflag.Value.
+func (b *beginning) Type() string { return "time" }
+
+// Set implements pflag.Value.
+func (b *beginning) Set(text string) (err error) {
+	if b.Time, err = time.Parse(time.RFC3339, text); err != nil || b.IsZero() {
+		return errors.New("expected a time such as 2026-11-23T00:00:00Z or 2026-11-23T00:00:00+08:00")
+	}
+	return nil
+}
+
 // spans are flags such as --missing.
 type spans []simulate.Span
 

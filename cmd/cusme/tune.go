@@ -62,7 +62,7 @@ func newTune(getenv func(string) string) *cobra.Command {
 		Example: tuneExample,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			t.begin(cmd)
+			t.take(cmd)
 			return t.run(cmd.Context())
 		},
 	}
@@ -167,6 +167,8 @@ func (t *tuner) check() error {
 		return errors.New("--limit: is --wait here; give that")
 	case t.model.given("interval"):
 		return errors.New("--interval: is searched here; leave it out")
+	case t.past.given() && !t.begin.IsZero():
+		return errDated
 	case t.trace != "" && t.past.given():
 		return errors.New("--trace and --ticks or --prometheus are two histories: give one of them")
 	case t.file == "" && t.past.given():
@@ -215,6 +217,7 @@ func (t *tuner) history(ctx context.Context, to *task) error {
 	if err := t.model.within(to.trace); err != nil {
 		return misuseError{err, `"cusme tune --help" explains the flags`}
 	}
+	to.trace = t.dated(to.trace)[0]
 	return to.part(t.holdOut)
 }
 
