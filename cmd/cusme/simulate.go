@@ -182,6 +182,8 @@ func (r *rehearsal) check() error {
 		return fmt.Errorf("--price: expected 0 or more, got %v", r.price)
 	case len(r.policies) == 0:
 		return errors.New("--policies: expected one or more, such as cusme,hpa, got none")
+	case r.report == "-":
+		return errors.New("--report: expected a file such as out.html, as the standard output holds the figures, got -")
 	case r.chart && r.output == "json":
 		return errors.New("--chart: goes with -o table only")
 	case r.past.given() && !r.begin.IsZero():

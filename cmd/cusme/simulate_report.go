@@ -22,6 +22,9 @@ func newReportFile(path string) (*reportFile, error) {
 	if path == "" {
 		return &reportFile{}, nil
 	}
+	if at, err := os.Stat(path); err == nil && at.IsDir() {
+		return nil, fmt.Errorf("--report: expected a file such as %s, got a directory", filepath.Join(path, "out.html"))
+	}
 	file, err := os.CreateTemp(filepath.Dir(path), ".cusme-*.html")
 	if err != nil {
 		return nil, fmt.Errorf("--report: %w", err)
