@@ -27,15 +27,17 @@ func fortnight(perSecond float64) Trace {
 	}}
 }
 
-// entrants are the peers, and cusme by bands and by an objective.
+// entrants are the peers, and cusme by bands, by an objective, and by one that protects young pods.
 func entrants() []Contender {
 	load := scaling.Load{Name: "load", StaleAfter: 45 * sec}
 	band := load
 	band.Low, band.Target, band.High = 0.5, 0.65, 0.8
-	return append(Peers(),
-		Cusme("cusme, bands", scaling.Policy{Min: 1, Max: 1000, Loads: []scaling.Load{band}, StartDeadline: 10 * time.Minute}),
-		Cusme("cusme, objective", scaling.Policy{Min: 1, Max: 1000, Loads: []scaling.Load{load}, StartDeadline: 10 * time.Minute, Objective: &scaling.Objective{Wait: 30 * sec, Percentile: 95}}),
-	)
+	bands := scaling.Policy{Min: 1, Max: 1000, Loads: []scaling.Load{band}, StartDeadline: 10 * time.Minute}
+	objective := bands
+	objective.Loads, objective.Objective = []scaling.Load{load}, &scaling.Objective{Wait: 30 * sec, Percentile: 95}
+	protected := objective
+	protected.MinPodAge = 10 * time.Minute
+	return append(Peers(), Cusme("cusme, bands", bands), Cusme("cusme, objective", objective), Cusme("cusme, objective and minPodAge", protected))
 }
 
 // BenchmarkFortnight replays 7 million requests under each policy, on one core. Two pods are at work on average,
