@@ -169,7 +169,7 @@ func ableCondition(applyErr error) condition {
 	return condition{v1alpha1.ConditionAbleToScale, metav1.ConditionTrue, "WritesAccepted", "the last write of replicas was accepted, or none was needed"}
 }
 
-// limiting names the rules that may hold back what the load asks for, as reasons of the condition.
+// limiting names the rules that may change what the load asks for, as reasons of the condition.
 var limiting = map[scaling.Step]string{
 	scaling.Forecast:   "Forecast",
 	scaling.OnSchedule: "Schedule",
