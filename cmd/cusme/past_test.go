@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -271,7 +272,9 @@ func TestPrometheusThatCannotBeMeant(t *testing.T) {
 		}
 	}
 	p := past{from: "1h", service: time.Second}
-	if _, _, err := p.demand(t.Context(), pastOf(v1alpha1.Load{}), nobody()); err == nil || !strings.Contains(err.Error(), "as the load's own source is no Prometheus; docs/traces.md says how to get a history") {
+	_, _, err := p.demand(t.Context(), pastOf(v1alpha1.Load{}), nobody())
+	var misuse misuseError
+	if !errors.As(err, &misuse) || !strings.HasSuffix(err.Error(), "as the load's own source is no Prometheus") || misuse.hint != howToGetAHistory {
 		t.Errorf("without a server: %v", err)
 	}
 }
