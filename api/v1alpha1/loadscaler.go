@@ -99,8 +99,20 @@ type LoadScalerSpec struct {
 	// Busy says how to ask a pod whether it works on a request, so that one that does stays while another can go. Without
 	// it only the pods' annotation cusme.dev/busy tells.
 	Busy *Busy `json:"busy,omitempty"`
+	// Paused stops all moves for a while: loads are read and decisions reported, and no replicas are written.
+	Paused *Paused `json:"paused,omitempty"`
 	// DryRun decides and reports, and writes no replicas.
 	DryRun bool `json:"dryRun,omitempty"`
+}
+
+// Paused stops all moves for a while.
+type Paused struct {
+	// Until ends the pause by itself. Without it, it lasts until it is removed.
+	Until *metav1.Time `json:"until,omitempty"`
+	// Reason is told wherever the pause is.
+	//
+	// +kubebuilder:validation:MaxLength=256
+	Reason string `json:"reason,omitempty"`
 }
 
 // TargetRef names the object to scale.

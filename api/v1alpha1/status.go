@@ -49,9 +49,36 @@ type Summary struct {
 	Band string `json:"band,omitempty"`
 	// Pods counts pods as ready/starting/elastic.
 	Pods string `json:"pods,omitempty"`
+	// State is one word for what holds, see the State constants.
+	State string `json:"state,omitempty"`
 	// Why is the last reason's sentence.
 	Why string `json:"why,omitempty"`
+	// Next says which move is possible next, and when or at which load.
+	Next string `json:"next,omitempty"`
 }
+
+// States of a LoadScaler: one word that kubectl get, the events, the page and notifications share.
+const (
+	StateSteady      = "Steady"      // the load asks for what there is
+	StateMoving      = "Moving"      // replicas were written, and their pods come or go
+	StateStabilizing = "Stabilizing" // a dip, or a peak, is waited out
+	StatePaced       = "Paced"       // a move is made, or held, at the pace that behavior allows
+	StateWouldBounce = "WouldBounce" // a scale-in that would have to be taken back is not made
+	StateYoungPods   = "YoungPods"   // pods younger than minPodAge hold back a scale-in
+	StateBusyPods    = "BusyPods"    // pods that work, or are being asked whether they do, hold back a scale-in
+	StateRollout     = "Rollout"     // a rollout decides which pods go, so that a scale-in waits
+	StateAtMin       = "AtMin"       // the load asks for less than the minimum
+	StateAtMax       = "AtMax"       // the load asks for more than the maximum
+	StateSoldOut     = "SoldOut"     // the elastic provider has no stock
+	StateStale       = "Stale"       // the readings are too old to act on
+	StateBlind       = "Blind"       // there is no reading
+	StateFallback    = "Fallback"    // the readings failed for so long that the fallback holds
+	StatePaused      = "Paused"      // somebody paused it
+	StateDryRun      = "DryRun"      // decisions are not applied
+	StateConflict    = "Conflict"    // somebody else scales the target
+	StateRefused     = "Refused"     // a write was refused
+	StateBroken      = "Broken"      // the spec is not understood, or the target is not there
+)
 
 // LoadStatus is one load's reading behind the last change.
 type LoadStatus struct {

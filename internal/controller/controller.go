@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/journal"
 	"cusme.dev/cusme/internal/load"
 	"cusme.dev/cusme/internal/scaling"
 	"cusme.dev/cusme/internal/target"
@@ -35,10 +36,12 @@ type controller struct {
 	events   events
 	secrets  grants             // nil where no LoadScaler names one
 	ticks    func(scaling.Tick) // nil where nobody keeps them
-	log      logr.Logger
-	now      func() time.Time
-	memories memories
-	queue    atomic.Pointer[workqueue.TypedRateLimitingInterface[reconcile.Request]]
+	// followers are told of every turn.
+	followers []journal.Follower
+	log       logr.Logger
+	now       func() time.Time
+	memories  memories
+	queue     atomic.Pointer[workqueue.TypedRateLimitingInterface[reconcile.Request]]
 }
 
 // scalers is where LoadScalers come from and where their status goes: the API
@@ -105,7 +108,7 @@ func (c *controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}}
 	tick.Decision = scaling.Decide(tick.Observation, policy, m.history)
 	before := m.history.Account
-	m.history = m.history.After(tick.Observation, tick.Decision)
+	m.with, m.history = m.history, m.history.After(tick.Observation, tick.Decision)
 	m.count(key, before)
 	c.tellGone(ctx, ls, m, tick)
 
@@ -188,6 +191,9 @@ func (c *controller) remember(ctx context.Context, key types.NamespacedName, ls 
 func (c *controller) forget(ctx context.Context, key types.NamespacedName) (reconcile.Result, error) {
 	c.readings.Forget(key.String())
 	forgetMetrics(key)
+	for _, f := range c.followers {
+		f.Gone(key)
+	}
 	m := c.memories.find(key)
 	if m == nil {
 		return reconcile.Result{}, nil

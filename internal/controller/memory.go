@@ -25,6 +25,7 @@ type memory struct {
 	target     target.Ref
 	targetUID  types.UID // as last seen
 	history    scaling.History
+	with       scaling.History // what the last decision was made with
 	lastScale  time.Time
 	recent     []v1alpha1.Move
 	// left are targets scaled before, with marks that are still to be taken back.

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/journal"
 	"cusme.dev/cusme/internal/scaling"
 	"cusme.dev/cusme/internal/target"
 )
@@ -23,9 +24,9 @@ import (
 // readings come, the log and an event when something moved, the status when it changed.
 func (c *controller) report(ctx context.Context, ls *v1alpha1.LoadScaler, m *memory, tick scaling.Tick, applyErr error) error {
 	observeMetrics(client.ObjectKeyFromObject(ls), tick)
-	c.tell(m, tick, IntervalOf(ls.Spec))
 	status := statusOf(ls, m, tick, applyErr)
 	tellSecrets(c.secrets, ls, &status)
+	c.tell(ls, m, tick, status)
 	c.logTick(ls, m, tick, applyErr)
 	if tick.Outcome.Wrote {
 		c.events.moved(ctx, ls, m, tick)
@@ -75,6 +76,9 @@ func (c *controller) reportTrouble(ctx context.Context, ls *v1alpha1.LoadScaler,
 			{v1alpha1.ConditionSteerable, metav1.ConditionUnknown, t.reason, "no pods are looked at"},
 			{v1alpha1.ConditionElasticCapacity, metav1.ConditionUnknown, t.reason, "no pods are looked at"},
 		}),
+	}
+	for _, f := range c.followers {
+		f.Turned(journal.Turn{Scaler: ls, Status: status})
 	}
 	if !told(m.status, status) {
 		c.log.Error(t.err, "nothing moves", "scaler", client.ObjectKeyFromObject(ls).String(), "reason", t.reason)

@@ -35,6 +35,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/journal"
 	"cusme.dev/cusme/internal/load"
 	"cusme.dev/cusme/internal/push"
 	"cusme.dev/cusme/internal/scaling"
@@ -71,6 +72,8 @@ type Options struct {
 	// Ticks is called with each decision on a new reading and each that was written, from several goroutines at
 	// a time; nil keeps none. It must not wait, and not change what it is given.
 	Ticks func(scaling.Tick)
+	// Followers are told of every turn of the crank.
+	Followers []journal.Follower
 	// Workers is how many LoadScalers are decided at a time; 0 means 8.
 	Workers int
 
@@ -168,7 +171,7 @@ func runOnce(ctx context.Context, o Options) error {
 		readings: readings,
 		tellings: rate.NewLimiter(tellingsPerSecond, tellingsInBurst),
 		secrets:  credentials,
-		log:      o.Log, now: time.Now, ticks: o.Ticks,
+		log:      o.Log, now: time.Now, ticks: o.Ticks, followers: o.Followers,
 		events: events{client: mgr.GetClient(), log: o.Log, onTarget: o.Only != nil},
 	}
 	o.Target.OnChange, o.Target.Namespace = c.targetChanged, o.namespace()

@@ -3,6 +3,8 @@ package controller
 import (
 	"time"
 
+	"cusme.dev/cusme/api/v1alpha1"
+	"cusme.dev/cusme/internal/journal"
 	"cusme.dev/cusme/internal/scaling"
 )
 
@@ -29,9 +31,13 @@ func (m *memory) noteworthy(t scaling.Tick, interval time.Duration) bool {
 	return true
 }
 
-// tell gives a tick to whoever keeps them.
-func (c *controller) tell(m *memory, t scaling.Tick, interval time.Duration) {
-	if c.ticks != nil && m.noteworthy(t, interval) {
+// tell gives a turn to whoever follows, and its tick to whoever keeps them.
+func (c *controller) tell(ls *v1alpha1.LoadScaler, m *memory, t scaling.Tick, status v1alpha1.LoadScalerStatus) {
+	news := m.noteworthy(t, IntervalOf(ls.Spec))
+	if c.ticks != nil && news {
 		c.ticks(t)
+	}
+	for _, f := range c.followers {
+		f.Turned(journal.Turn{Scaler: ls, Status: status, Tick: &t, History: m.with, News: news})
 	}
 }
